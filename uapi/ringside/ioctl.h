@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: (GPL-2.0-or-later WITH Linux-syscall-note) OR MIT */
+/*
+ * Requests of /dev/ringside (specification section 15). Every argument starts with its
+ * size: smaller than the module's means the missing fields are 0, larger with a tail that
+ * is not zero means E2BIG. Arguments marked 'image' carry their data behind the header and
+ * hold the whole length in total_len at offset 8.
+ */
+#ifndef RINGSIDE_IOCTL_H
+#define RINGSIDE_IOCTL_H
+
+#include "error.h"
+#include "event.h"
+#include "types.h"
+#include "version.h"
+
+#define RS_IOC_MAGIC 0xD7
+
+/* The kernel's _IOWR encoding, spelled out so that the freestanding core can use it. */
+#define RS_IOC(nr, type) \
+    ((3u << 30) | ((__u32)sizeof(type) << 16) | ((__u32)RS_IOC_MAGIC << 8) | (__u32)(nr))
+#define RS_IOC_NR(request) ((request)&0xffu)
+
+#define RS_NR_VERSION 0x00u
+#define RS_NR_LOAD 0x01u
+#define RS_NR_UNLOAD 0x02u
+#define RS_NR_REGISTER_EVENT 0x10u
+#define RS_NR_ADD_ACTION 0x11u
+#define RS_NR_MODIFY_EVENT 0x12u
+#define RS_NR_LIST_EVENTS 0x13u
+#define RS_NR_EVENT_STAT 0x14u
+#define RS_NR_EVAL 0x35u
+
+#define RS_IOC_VERSION RS_IOC(RS_NR_VERSION, struct rs_version)
+#define RS_IOC_LOAD RS_IOC(RS_NR_LOAD, struct rs_load)
+#define RS_IOC_UNLOAD RS_IOC(RS_NR_UNLOAD, struct rs_load)
+#define RS_IOC_REGISTER_EVENT RS_IOC(RS_NR_REGISTER_EVENT, struct rs_event_detail) /* image */
+#define RS_IOC_MODIFY_EVENT RS_IOC(RS_NR_MODIFY_EVENT, struct rs_modify_event)
+#define RS_IOC_LIST_EVENTS RS_IOC(RS_NR_LIST_EVENTS, struct rs_event_list) /* image */
+#define RS_IOC_EVENT_STAT RS_IOC(RS_NR_EVENT_STAT, struct rs_event_stat)
+#define RS_IOC_EVAL RS_IOC(RS_NR_EVAL, struct rs_eval) /* image */
+
+#define RS_MAX_REQUEST_BYTES 0x200000u /* largest image of any request */
+
+#define RS_LOADF_NPT (1u << 0) /* nested paging, root's memory hidden from the guest */
+
+struct rs_load {           /* 0x50 bytes */
+    __u32 size;            /* 0x00 */
+    __u32 abi;             /* 0x04 RS_ABI_VERSION of the caller */
+    __u32 flags;           /* 0x08 RS_LOADF_* */
+    __u32 msg_ring_kb;     /* 0x0c per core; 0: 1024; power of two, 64 to 4096 */
+    __u64 script_budget;   /* 0x10 operations a run; 0: 1,000,000 */
+    __u64 script_time_us;  /* 0x18 microseconds a run; 0: 200,000 */
+    __u32 cores;           /* 0x20 out: cores virtualized */
+    __u32 error;           /* 0x24 out: RS_ERR_* */
+    __u32 error_core;      /* 0x28 out: core that failed, RS_ANY if none did */
+    __u32 fail_step;       /* 0x2c in: test only, fail at this step of the launch (0: none) */
+    __u32 fail_core;       /* 0x30 in: test only, core that fails */
+    __u32 reserved[7];     /* 0x34 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_load) == 0x50, "rs_load");
+
+/* Runs a script once in root mode, in the context of the calling thread. */
+struct rs_eval {           /* 0x48 bytes, then program; on return, then text */
+    __u32 size;            /* 0x00 */
+    __u32 reserved;        /* 0x04 */
+    __u64 total_len;       /* 0x08 header + the larger of program and room for text */
+    __u32 program_len;     /* 0x10 bytes of the script image behind this header */
+    __u32 text_len;        /* 0x14 out: bytes of text behind this header */
+    __u64 value;           /* 0x18 out: value of the last print or test_statement */
+    __u32 script_error;    /* 0x20 out: enum rs_script_error, 0 if it ran to its end */
+    __u32 error_pc;        /* 0x24 out */
+    __u64 error_value;     /* 0x28 out */
+    __u32 error;           /* 0x30 out: RS_ERR_* */
+    __u32 core;            /* 0x34 out: core it ran on */
+    __u64 reserved2[2];    /* 0x38 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_eval) == 0x48, "rs_eval");
+
+#endif
