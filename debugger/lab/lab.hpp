@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The lab: a debuggee to play with. Boots Debian's stock kernel in an emulated AMD machine, with
+// Ringside's module, program and agent inside, and says where the agent can be reached.
+// `ringside lab ...` and run.sh stand on this; nothing here includes another debugger folder.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lab/outcome.hpp"
+
+namespace ringside::lab {
+
+inline constexpr std::string_view kDefaultName = "default";
+
+enum class Accelerator { kAuto, kKvm, kTcg };
+
+/// What to boot. The defaults make the debuggee of `ringside lab start`.
+struct Options {
+    std::string name{kDefaultName};  ///< letters, digits, '-', '_'; 1 to 40 of them
+    unsigned smp = 2;                ///< vCPUs, 1 to 64
+    unsigned memory_mb = 1024;       ///< 128 and up
+    Accelerator accelerator = Accelerator::kAuto;
+    std::string cpu;        ///< QEMU CPU model and features; empty: chosen by accelerator
+    std::string append;     ///< added to the kernel command line
+    bool icount = false;    ///< guest time = guest instructions; TCG and one vCPU only
+    unsigned disk_mb = 64;  ///< scratch disk /dev/vda; 0: none
+    bool agent = true;      ///< start the agent inside and wait until it listens
+    std::vector<std::string> qemu_arguments = {};  ///< added to QEMU's command line
+    std::filesystem::path build_folder = {};  ///< where the program and the modules were built;
+                                              ///< empty: the folder of the running program
+    std::chrono::seconds boot_timeout{180};
+};
+
+/// A debuggee that runs.
+struct Endpoint {
+    std::string name;
+    std::string host;                   ///< numeric address of the forwarded ports
+    std::uint16_t port = 0;             ///< reaches the agent's port 50000 inside
+    std::uint16_t shell_port = 0;       ///< reaches the shell server inside (lab::shell)
+    std::filesystem::path key_file;     ///< 64 hexadecimal digits and a newline, mode 0600
+    std::filesystem::path console_log;  ///< COM1
+    std::filesystem::path root_log;     ///< port 0xe9: root mode's emergency log
+    pid_t pid = 0;                      ///< QEMU
+    std::string accelerator;            ///< "kvm" or "tcg"
+    std::string kernel;                 ///< release, "6.1.0-56-amd64"
+    unsigned smp = 0;
+    bool agent = false;  ///< the agent was seen listening
+};
+
+/// Told each line of progress ("boot: kernel ... 3.2 s"), without the newline.
+using Progress = std::function<void(std::string_view line)>;
+
+/// Told each piece of a shell command's output as it comes.
+using ShellOutput = std::function<void(std::string_view text, bool is_stderr)>;
+
+/// Boots a debuggee and returns when its shell and its agent answer. Fails with kTimeOut when a
+/// stage does not come (the sentence says which, and where the console log is), kInterrupted on
+/// SIGINT or SIGTERM during the boot; a failed start leaves nothing behind but the kept log.
+/// A lab of that name that runs already is a failure: ask find() first.
+Outcome<Endpoint> start(const Options& options, const Progress& progress);
+
+/// The lab of that name, if it runs. Removes what a dead one left behind.
+std::optional<Endpoint> find(std::string_view name = kDefaultName);
+
+/// All labs of this user that run, by name.
+std::vector<Endpoint> list();
+
+/// Ends a lab and removes its runtime folder. When the console log shows trouble it is kept;
+/// the path is returned (else an empty one).
+Outcome<std::filesystem::path> stop(std::string_view name = kDefaultName);
+
+/// Runs `command` with /bin/sh inside and returns its exit status. Commands may run side by side.
+Outcome<int> shell(std::string_view name, std::string_view command, const ShellOutput& output,
+                   std::chrono::milliseconds connect_timeout = std::chrono::seconds{5});
+
+/// Lines of a console log that a healthy kernel does not print: lock-ups, RCU stalls, clocksource
+/// warnings, BUG, Oops and the like. Oldest first.
+std::vector<std::string> trouble_in(std::string_view console_text);
+
+/// `ringside lab start|stop|status|console|shell|list ...`: `args` without the word "lab".
+/// Prints to stdout and stderr; returns the program's exit status.
+int main(std::span<const std::string> args);
+
+}  // namespace ringside::lab
