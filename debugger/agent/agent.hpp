@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The listening side in the debuggee ('.listen', 'ringside agent'): carries requests from a link to
+// the device and messages back. It parses no command and decides nothing (events spec MOD-2).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "transport/device.hpp"
+#include "transport/key.hpp"
+#include "transport/loop.hpp"
+
+namespace ringside::agent {
+
+inline constexpr std::uint16_t kDefaultPort = 50000;
+
+struct Options {
+    std::string address = "0.0.0.0";    ///< numeric address to listen on
+    std::uint16_t port = kDefaultPort;  ///< 0: any free one
+    transport::Key key;  ///< empty: without a key, which the debugger must also ask for
+    transport::DeviceOpener open_device = [] { return transport::open_device(); };
+    std::chrono::milliseconds handshake_timeout{5'000};
+    /// Receives a line of diagnostics without a newline; null: none.
+    std::function<void(const std::string&)> log;
+};
+
+/// Serves one debugger at a time until it is destroyed. Every client has a device file of its own,
+/// closed the moment its link ends, so that the module clears what it left (EVT-12).
+class Agent {
+public:
+    Agent(transport::Loop& loop, Options options);
+    ~Agent();
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+
+    /// Opens the port.
+    /// @return 0 or an errno (EADDRINUSE, EACCES, EINVAL for an address that is none)
+    int listen();
+    /// The port listened on, 0 before listen().
+    std::uint16_t port() const;
+    /// Whether an authenticated debugger is being served.
+    bool has_client() const;
+    /// Drops the client, if any, and stops listening.
+    void stop();
+
+private:
+    class Implementation;
+    std::shared_ptr<Implementation> implementation_;
+};
+
+/// 'ringside agent': listens until SIGTERM or SIGINT, diagnostics on stderr.
+/// @return the program's exit status: 0 after a signal, 1 if the port cannot be opened
+int run(Options options);
+
+}  // namespace ringside::agent

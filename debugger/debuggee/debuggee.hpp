@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The connected machine as commands see it: the same requests whether the module is on this machine
+// or behind an agent (events spec 13.1, section 15).
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "debuggee/event_image.hpp"
+#include "debuggee/failure.hpp"
+#include "debuggee/message.hpp"
+#include "ringside/ioctl.h"
+#include "transport/device.hpp"
+#include "transport/key.hpp"
+#include "transport/loop.hpp"
+
+namespace ringside::debuggee {
+
+class Connection;
+
+/// One line of 'events'.
+struct ListedEvent {
+    rs_event_entry entry{};
+    std::string command;
+};
+
+/// What a script run by eval() left behind.
+struct Evaluation {
+    rs_eval header{};  ///< value, script_error, error_pc, error_value, core
+    std::string text;  ///< what it printed
+};
+
+/// What load() asks for; 0 leaves the module's default (uapi rs_load).
+struct LoadOptions {
+    bool nested_paging = false;
+    std::uint32_t msg_ring_kb = 0;
+    std::uint64_t script_budget = 0;
+    std::uint64_t script_time_us = 0;
+    std::uint32_t fail_step = 0;  ///< test only
+    std::uint32_t fail_core = 0;  ///< test only
+};
+
+/// How to reach an agent.
+struct TcpOptions {
+    /// The shared key; an empty one means "run without a key" and needs the same at the agent.
+    transport::Key key;
+    std::chrono::milliseconds timeout{10'000};  ///< for connecting and introducing ourselves
+};
+
+/// The connected machine, or none.
+///
+/// Every request waits inside the loop: messages go on being delivered, and Loop::interrupt() ends
+/// the wait. Requests are carried out one after the other in the order of the calls. A request made
+/// while none is connected fails with kNotConnected. Callbacks run from the loop; they may make
+/// requests, but must not destroy the Debuggee.
+class Debuggee {
+public:
+    explicit Debuggee(transport::Loop& loop);
+    ~Debuggee();
+    Debuggee(const Debuggee&) = delete;
+    Debuggee& operator=(const Debuggee&) = delete;
+
+    /// Called for each message of our events, per core in the order the scripts printed.
+    void on_message(MessageHandler handler);
+    /// Called once when the connection breaks by itself (never by disconnect()), after the last
+    /// message, with a sentence without "err, ".
+    void on_lost(std::function<void(const std::string& reason)> handler);
+
+    /// Connects to this machine's own module. Any earlier connection ends first.
+    ConnectFailure connect_local();
+    /// The same through an opener, for stand-ins of the device.
+    ConnectFailure connect_local(const transport::DeviceOpener& opener);
+    /// Connects to an agent.
+    /// @param host  numeric IPv4 or IPv6 address, or "localhost"
+    ConnectFailure connect_tcp(const std::string& host, std::uint16_t port, TcpOptions options);
+    /// Ends the connection; the module clears our events.
+    void disconnect();
+
+    bool is_connected() const;
+    bool is_remote() const;
+    /// "192.168.1.10:50000" of a remote debuggee (the prompt's), "local", or "" without one.
+    std::string name() const;
+
+    /// For requests that may take long (load and unload wait for every core anyway).
+    void set_timeout(std::chrono::milliseconds timeout);
+
+    /// Carries out RS_IOC_* `request` on `argument`, which is changed in place also when the module
+    /// refuses (then failure().error_number is its errno, and code is 0: it stands where the
+    /// structure has it).
+    Reply<void> request(std::uint32_t request, std::span<std::byte> argument);
+
+    Reply<rs_version> version();
+    /// @return the structure as the module left it: cores virtualized
+    Reply<rs_load> load(const LoadOptions& options = {});
+    Reply<rs_load> unload();
+    /// @return the new event's tag
+    Reply<std::uint64_t> register_event(const EventImage& image);
+    /// @param action  RS_MODIFY_*
+    /// @param tag     or RS_TAG_ALL
+    /// @return is_enabled of the module's answer
+    Reply<bool> modify_event(std::uint64_t tag, std::uint32_t action);
+    /// Every event of every client, ascending tag.
+    Reply<std::vector<ListedEvent>> list_events();
+    Reply<rs_event_stat> event_stat(std::uint64_t tag);
+    Reply<rs_event_stat> core_stat(std::uint32_t core);
+    /// Runs a script image once in root mode.
+    /// @param text_room  bytes of printed text to take back at most
+    Reply<Evaluation> eval(std::span<const std::byte> program,
+                           std::size_t text_room = RS_MAX_MESSAGE_BYTES);
+
+private:
+    ConnectFailure adopt(std::unique_ptr<Connection> connection, ConnectFailure failure);
+
+    transport::Loop& loop_;
+    MessageHandler on_message_;
+    std::function<void(const std::string&)> on_lost_;
+    std::chrono::milliseconds timeout_{60'000};
+    std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace ringside::debuggee
