@@ -11,8 +11,8 @@ namespace ringside {
 }  // namespace ringside
 
 /// On in every build.
-#define RS_ASSERT(condition)                                                       \
-    do {                                                                           \
-        if (!(condition)) [[unlikely]]                                             \
-            ::ringside::assertion_failed(#condition, __FILE__, __LINE__);          \
+#define RS_ASSERT(condition)                                              \
+    do {                                                                  \
+        if (!(condition)) [[unlikely]]                                    \
+            ::ringside::assertion_failed(#condition, __FILE__, __LINE__); \
     } while (false)

@@ -64,8 +64,8 @@ private:
 }  // namespace ringside
 
 /// Passes an error up; for expressions whose value is not needed.
-#define RS_TRY(expression)                                          \
-    do {                                                            \
-        if (auto rs_try_result = (expression); !rs_try_result)      \
-            return rs_try_result.error();                           \
+#define RS_TRY(expression)                                     \
+    do {                                                       \
+        if (auto rs_try_result = (expression); !rs_try_result) \
+            return rs_try_result.error();                      \
     } while (false)

@@ -8,44 +8,44 @@
 #define RINGSIDE_ERROR_H
 
 /* X(name, code, errno name, sentence for the user) */
-#define RS_ERROR_TABLE(X)                                                                          \
-    X(NO_SUCH_TAG, 0xc0000000u, ENOENT, "no such event")                                           \
-    X(BAD_ACTION_TYPE, 0xc0000001u, EINVAL, "bad action type")                                     \
-    X(BAD_ACTION, 0xc0000002u, EBADMSG, "empty or bad action")                                     \
-    X(BAD_EVENT_TYPE, 0xc0000003u, EOPNOTSUPP, "unknown or unimplemented event type")              \
-    X(CANNOT_CREATE, 0xc0000004u, ENOMEM, "out of memory")                                         \
-    X(BAD_ADDRESS, 0xc0000005u, EFAULT, "bad address")                                             \
-    X(BAD_CORE, 0xc0000006u, ENXIO, "no such core")                                                \
-    X(BAD_EXCEPTION_INDEX, 0xc0000007u, ERANGE, "bad exception index")                             \
-    X(BAD_INTERRUPT_INDEX, 0xc0000008u, ERANGE, "vector must be 0x20 to 0xff")                     \
-    X(NO_SUCH_EVENT, 0xc000000eu, ENOENT, "no such event")                                         \
-    X(BAD_MODIFY, 0xc000000fu, EINVAL, "bad modification")                                         \
-    X(BAD_PID, 0xc000001eu, ESRCH, "no such process")                                              \
-    X(SC_NEEDS_PRE, 0xc000003au, EINVAL, "short-circuiting needs stage pre")                       \
-    X(CONDITION_TOO_LARGE, 0xc0000041u, EMSGSIZE, "condition too large")                           \
-    X(ACTION_TOO_LARGE, 0xc0000047u, EMSGSIZE, "action too large")                                 \
-    X(BUFFER_TOO_LARGE, 0xc0000048u, EMSGSIZE, "safe buffer too large")                            \
-    X(CORES_NOT_HALTED, 0xc0000050u, ETIMEDOUT, "a core did not answer")                           \
-    X(BAD_IMAGE, 0xc0001000u, EINVAL, "malformed request")                                         \
-    X(ABI_MISMATCH, 0xc0001001u, EINVAL, "module and program are of different versions")           \
-    X(NOT_LOADED, 0xc0001002u, ENODEV, "vmm not loaded")                                           \
-    X(ALREADY_LOADED, 0xc0001003u, EBUSY, "vmm is already loaded")                                 \
-    X(OTHER_CLIENTS, 0xc0001004u, EBUSY, "another client is using the hypervisor")                 \
-    X(TOO_MANY_EVENTS, 0xc0001005u, ENOSPC, "too many events")                                     \
-    X(TOO_MANY_ON_VECTOR, 0xc0001006u, ENOSPC, "too many events on this vector")                   \
-    X(NOT_YET, 0xc0001007u, EOPNOTSUPP, "not available in this version")                           \
-    X(BREAK_NEEDS_DEBUGGER, 0xc0001008u, EOPNOTSUPP,                                               \
-      "this event would break, which needs Debugger Mode")                                         \
-    X(TOO_MANY_GLOBALS, 0xc0001009u, ENOSPC, "too many global variables")                          \
-    X(COMMAND_TOO_LARGE, 0xc000100au, EMSGSIZE, "command text too large")                          \
-    X(NO_SVM, 0xc0001010u, ENODEV, "this processor has neither AMD SVM nor Intel VMX")             \
-    X(DISABLED_BY_FIRMWARE, 0xc0001011u, ENODEV, "virtualization is disabled by the firmware")     \
-    X(OTHER_HYPERVISOR, 0xc0001012u, EBUSY, "another hypervisor module is active (kvm?)")          \
-    X(UNSUPPORTED_STATE, 0xc0001013u, EOPNOTSUPP, "the kernel uses a feature not supported here")  \
-    X(LAUNCH_FAILED, 0xc0001014u, EIO, "a core could not be virtualized; all were rolled back")    \
-    X(LOCKDOWN, 0xc0001015u, EPERM, "refused: the kernel is locked down")                          \
-    X(VENDOR_NOT_YET, 0xc0001016u, EOPNOTSUPP, "Intel VMX is not available in this version")       \
-    X(SCRIPT_STOPPED, 0xc0001017u, ECANCELED, "script stopped")                                    \
+#define RS_ERROR_TABLE(X)                                                                         \
+    X(NO_SUCH_TAG, 0xc0000000u, ENOENT, "no such event")                                          \
+    X(BAD_ACTION_TYPE, 0xc0000001u, EINVAL, "bad action type")                                    \
+    X(BAD_ACTION, 0xc0000002u, EBADMSG, "empty or bad action")                                    \
+    X(BAD_EVENT_TYPE, 0xc0000003u, EOPNOTSUPP, "unknown or unimplemented event type")             \
+    X(CANNOT_CREATE, 0xc0000004u, ENOMEM, "out of memory")                                        \
+    X(BAD_ADDRESS, 0xc0000005u, EFAULT, "bad address")                                            \
+    X(BAD_CORE, 0xc0000006u, ENXIO, "no such core")                                               \
+    X(BAD_EXCEPTION_INDEX, 0xc0000007u, ERANGE, "bad exception index")                            \
+    X(BAD_INTERRUPT_INDEX, 0xc0000008u, ERANGE, "vector must be 0x20 to 0xff")                    \
+    X(NO_SUCH_EVENT, 0xc000000eu, ENOENT, "no such event")                                        \
+    X(BAD_MODIFY, 0xc000000fu, EINVAL, "bad modification")                                        \
+    X(BAD_PID, 0xc000001eu, ESRCH, "no such process")                                             \
+    X(SC_NEEDS_PRE, 0xc000003au, EINVAL, "short-circuiting needs stage pre")                      \
+    X(CONDITION_TOO_LARGE, 0xc0000041u, EMSGSIZE, "condition too large")                          \
+    X(ACTION_TOO_LARGE, 0xc0000047u, EMSGSIZE, "action too large")                                \
+    X(BUFFER_TOO_LARGE, 0xc0000048u, EMSGSIZE, "safe buffer too large")                           \
+    X(CORES_NOT_HALTED, 0xc0000050u, ETIMEDOUT, "a core did not answer")                          \
+    X(BAD_IMAGE, 0xc0001000u, EINVAL, "malformed request")                                        \
+    X(ABI_MISMATCH, 0xc0001001u, EINVAL, "module and program are of different versions")          \
+    X(NOT_LOADED, 0xc0001002u, ENODEV, "vmm not loaded")                                          \
+    X(ALREADY_LOADED, 0xc0001003u, EBUSY, "vmm is already loaded")                                \
+    X(OTHER_CLIENTS, 0xc0001004u, EBUSY, "another client is using the hypervisor")                \
+    X(TOO_MANY_EVENTS, 0xc0001005u, ENOSPC, "too many events")                                    \
+    X(TOO_MANY_ON_VECTOR, 0xc0001006u, ENOSPC, "too many events on this vector")                  \
+    X(NOT_YET, 0xc0001007u, EOPNOTSUPP, "not available in this version")                          \
+    X(BREAK_NEEDS_DEBUGGER, 0xc0001008u, EOPNOTSUPP,                                              \
+      "this event would break, which needs Debugger Mode")                                        \
+    X(TOO_MANY_GLOBALS, 0xc0001009u, ENOSPC, "too many global variables")                         \
+    X(COMMAND_TOO_LARGE, 0xc000100au, EMSGSIZE, "command text too large")                         \
+    X(NO_SVM, 0xc0001010u, ENODEV, "this processor has neither AMD SVM nor Intel VMX")            \
+    X(DISABLED_BY_FIRMWARE, 0xc0001011u, ENODEV, "virtualization is disabled by the firmware")    \
+    X(OTHER_HYPERVISOR, 0xc0001012u, EBUSY, "another hypervisor module is active (kvm?)")         \
+    X(UNSUPPORTED_STATE, 0xc0001013u, EOPNOTSUPP, "the kernel uses a feature not supported here") \
+    X(LAUNCH_FAILED, 0xc0001014u, EIO, "a core could not be virtualized; all were rolled back")   \
+    X(LOCKDOWN, 0xc0001015u, EPERM, "refused: the kernel is locked down")                         \
+    X(VENDOR_NOT_YET, 0xc0001016u, EOPNOTSUPP, "Intel VMX is not available in this version")      \
+    X(SCRIPT_STOPPED, 0xc0001017u, ECANCELED, "script stopped")                                   \
     X(INTERNAL, 0xc0001fffu, EIO, "internal error")
 
 enum rs_error {

@@ -41,27 +41,27 @@ enum { RS_ACT_BREAK = 0, RS_ACT_SCRIPT = 1, RS_ACT_CODE = 2 };
 #define RS_MAX_BUFFER_BYTES 0x100000u
 #define RS_MAX_MESSAGE_BYTES 4080u
 
-struct rs_event_detail {    /* 0xc0 bytes, then the tail */
-    __u32 size;             /* 0x00 bytes of this header the caller knows */
-    __u32 abi;              /* 0x04 RS_ABI_VERSION */
-    __u64 total_len;        /* 0x08 header + padded tail */
-    __u32 event_type;       /* 0x10 RS_EVENT_* */
-    __u32 stage;            /* 0x14 RS_STAGE_*, 0 means PRE */
-    __u32 core_id;          /* 0x18 or RS_ANY */
-    __u32 process_id;       /* 0x1c tgid in the initial pid namespace, or RS_ANY */
-    __u32 flags;            /* 0x20 RS_EVF_* */
-    __u32 safe_buffer_len;  /* 0x24 */
-    __u64 optional_param[6];/* 0x28 [0] = vector or RS_VECTOR_ALL, the rest 0 */
-    __u32 condition_len;    /* 0x58 0: unconditional */
-    __u32 action_count;     /* 0x5c */
-    __u64 output_tag[5];    /* 0x60 opaque, echoed in messages */
-    __u32 output_count;     /* 0x88 */
-    __u32 command_len;      /* 0x8c text for 'events', not zero-terminated */
-    __u64 cookie;           /* 0x90 echoed in messages */
-    __u64 tag;              /* 0x98 out */
-    __u32 event_id;         /* 0xa0 out */
-    __u32 error;            /* 0xa4 out, RS_ERR_* */
-    __u64 reserved[3];      /* 0xa8 */
+struct rs_event_detail {     /* 0xc0 bytes, then the tail */
+    __u32 size;              /* 0x00 bytes of this header the caller knows */
+    __u32 abi;               /* 0x04 RS_ABI_VERSION */
+    __u64 total_len;         /* 0x08 header + padded tail */
+    __u32 event_type;        /* 0x10 RS_EVENT_* */
+    __u32 stage;             /* 0x14 RS_STAGE_*, 0 means PRE */
+    __u32 core_id;           /* 0x18 or RS_ANY */
+    __u32 process_id;        /* 0x1c tgid in the initial pid namespace, or RS_ANY */
+    __u32 flags;             /* 0x20 RS_EVF_* */
+    __u32 safe_buffer_len;   /* 0x24 */
+    __u64 optional_param[6]; /* 0x28 [0] = vector or RS_VECTOR_ALL, the rest 0 */
+    __u32 condition_len;     /* 0x58 0: unconditional */
+    __u32 action_count;      /* 0x5c */
+    __u64 output_tag[5];     /* 0x60 opaque, echoed in messages */
+    __u32 output_count;      /* 0x88 */
+    __u32 command_len;       /* 0x8c text for 'events', not zero-terminated */
+    __u64 cookie;            /* 0x90 echoed in messages */
+    __u64 tag;               /* 0x98 out */
+    __u32 event_id;          /* 0xa0 out */
+    __u32 error;             /* 0xa4 out, RS_ERR_* */
+    __u64 reserved[3];       /* 0xa8 */
 };
 /* Tail: condition bytes | action_count x (rs_action, payload) | command text; each part
  * is padded with zeroes to a multiple of 8. */
@@ -93,62 +93,62 @@ RS_STATIC_ASSERT(sizeof(struct rs_modify_event) == 24, "rs_modify_event");
 #define RS_MARK_FAULTED (1u << 1)
 #define RS_MARK_HELD (1u << 2)
 
-struct rs_event_entry {  /* 0x40 bytes, then the command text padded to 8 */
-    __u64 tag;           /* 0x00 */
-    __u64 cookie;        /* 0x08 */
-    __u32 event_type;    /* 0x10 */
-    __u32 stage;         /* 0x14 */
-    __u32 core_id;       /* 0x18 */
-    __u32 process_id;    /* 0x1c */
-    __u64 vector;        /* 0x20 optional_param[0] */
-    __u32 flags;         /* 0x28 RS_EVF_* */
-    __u32 is_enabled;    /* 0x2c */
-    __u32 marks;         /* 0x30 RS_MARK_* */
-    __u32 action_count;  /* 0x34 */
-    __u32 command_len;   /* 0x38 bytes of text that follow, before padding */
-    __u32 reserved;      /* 0x3c */
+struct rs_event_entry { /* 0x40 bytes, then the command text padded to 8 */
+    __u64 tag;          /* 0x00 */
+    __u64 cookie;       /* 0x08 */
+    __u32 event_type;   /* 0x10 */
+    __u32 stage;        /* 0x14 */
+    __u32 core_id;      /* 0x18 */
+    __u32 process_id;   /* 0x1c */
+    __u64 vector;       /* 0x20 optional_param[0] */
+    __u32 flags;        /* 0x28 RS_EVF_* */
+    __u32 is_enabled;   /* 0x2c */
+    __u32 marks;        /* 0x30 RS_MARK_* */
+    __u32 action_count; /* 0x34 */
+    __u32 command_len;  /* 0x38 bytes of text that follow, before padding */
+    __u32 reserved;     /* 0x3c */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_event_entry) == 0x40, "rs_event_entry");
 
-struct rs_event_list {   /* 0x30 bytes, then the entries */
-    __u32 size;          /* 0x00 */
-    __u32 reserved;      /* 0x04 */
-    __u64 total_len;     /* 0x08 in: bytes of this header + room for entries */
-    __u64 first_tag;     /* 0x10 in: list from this tag on (0: from the first) */
-    __u32 count;         /* 0x18 out: entries written, ascending tag */
-    __u32 error;         /* 0x1c out */
-    __u64 next_tag;      /* 0x20 out: first tag that did not fit, 0 when complete */
-    __u64 used_len;      /* 0x28 out: bytes used, header included */
+struct rs_event_list { /* 0x30 bytes, then the entries */
+    __u32 size;        /* 0x00 */
+    __u32 reserved;    /* 0x04 */
+    __u64 total_len;   /* 0x08 in: bytes of this header + room for entries */
+    __u64 first_tag;   /* 0x10 in: list from this tag on (0: from the first) */
+    __u32 count;       /* 0x18 out: entries written, ascending tag */
+    __u32 error;       /* 0x1c out */
+    __u64 next_tag;    /* 0x20 out: first tag that did not fit, 0 when complete */
+    __u64 used_len;    /* 0x28 out: bytes used, header included */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_event_list) == 0x30, "rs_event_list");
 
 enum { RS_STAT_EVENT = 0, RS_STAT_CORE = 1 };
-struct rs_event_stat {      /* 0xb0 bytes */
-    __u32 size;             /* 0x00 */
-    __u32 kind;             /* 0x04 in: RS_STAT_EVENT or RS_STAT_CORE */
-    __u64 tag;              /* 0x08 in: tag of the event, or number of the core */
+struct rs_event_stat { /* 0xb0 bytes */
+    __u32 size;        /* 0x00 */
+    __u32 kind;        /* 0x04 in: RS_STAT_EVENT or RS_STAT_CORE */
+    __u64 tag;         /* 0x08 in: tag of the event, or number of the core */
     /* RS_STAT_EVENT: summed over the cores. */
-    __u64 arrivals;         /* 0x10 matched vector and core (RS_STAT_CORE: all taken) */
-    __u64 condition_false;  /* 0x18 */
-    __u64 triggers_pre;     /* 0x20 */
-    __u64 triggers_post;    /* 0x28 */
-    __u64 ignored;          /* 0x30 both kinds */
-    __u64 code_faults;      /* 0x38 */
-    __u64 script_errors;    /* 0x40 */
-    __u64 messages;         /* 0x48 */
-    __u64 lost_messages;    /* 0x50 */
-    __u64 cycles_total;     /* 0x58 TSC ticks spent in this event's actions */
-    __u64 cycles_max;       /* 0x60 */
+    __u64 arrivals;        /* 0x10 matched vector and core (RS_STAT_CORE: all taken) */
+    __u64 condition_false; /* 0x18 */
+    __u64 triggers_pre;    /* 0x20 */
+    __u64 triggers_post;   /* 0x28 */
+    __u64 ignored;         /* 0x30 both kinds */
+    __u64 code_faults;     /* 0x38 */
+    __u64 script_errors;   /* 0x40 */
+    __u64 messages;        /* 0x48 */
+    __u64 lost_messages;   /* 0x50 */
+    __u64 cycles_total;    /* 0x58 TSC ticks spent in this event's actions */
+    __u64 cycles_max;      /* 0x60 */
     /* RS_STAT_CORE. */
-    __u64 delivered;        /* 0x68 */
-    __u64 pending;          /* 0x70 accepted, not yet delivered or ignored */
-    __u64 exits;            /* 0x78 all VM exits of the core */
-    __u64 interrupt_exits;  /* 0x80 exits by a physical interrupt */
-    __u64 nmi_exits;        /* 0x88 */
-    __u64 self_wakes;       /* 0x90 NMIs root raised to wake the reader */
-    __u32 is_virtualized;   /* 0x98 */
-    __u32 error;            /* 0x9c out */
-    __u64 reserved[2];      /* 0xa0 */
+    __u64 delivered;       /* 0x68 */
+    __u64 pending;         /* 0x70 accepted, not yet delivered or ignored */
+    __u64 exits;           /* 0x78 all VM exits of the core */
+    __u64 interrupt_exits; /* 0x80 exits by a physical interrupt */
+    __u64 nmi_exits;       /* 0x88 */
+    __u64 self_wakes;      /* 0x90 NMIs root raised to wake the reader */
+    __u32 is_virtualized;  /* 0x98 */
+    __u32 error;           /* 0x9c out */
+    __u64 reserved[2];     /* 0xa0 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_event_stat) == 0xb0, "rs_event_stat");
 
@@ -162,27 +162,27 @@ enum {
     RS_MSG_HALT = 5,       /* halt report */
     RS_MSG_DIAGNOSTIC = 6, /* payload: struct rs_diagnostic */
 };
-struct rs_msg {     /* 48 bytes, then the payload */
-    __u32 len;      /* 0x00 payload bytes, without padding */
-    __u16 kind;     /* 0x04 RS_MSG_* */
-    __u16 flags;    /* 0x06 0 */
-    __u32 core;     /* 0x08 */
-    __u32 pid;      /* 0x0c tgid of the interrupted task */
-    __u64 tag;      /* 0x10 */
-    __u64 cookie;   /* 0x18 */
-    __u64 time_ns;  /* 0x20 TSC converted to nanoseconds; comparable across cores */
-    __u64 seq;      /* 0x28 per core, grows by one for each record */
+struct rs_msg {    /* 48 bytes, then the payload */
+    __u32 len;     /* 0x00 payload bytes, without padding */
+    __u16 kind;    /* 0x04 RS_MSG_* */
+    __u16 flags;   /* 0x06 0 */
+    __u32 core;    /* 0x08 */
+    __u32 pid;     /* 0x0c tgid of the interrupted task */
+    __u64 tag;     /* 0x10 */
+    __u64 cookie;  /* 0x18 */
+    __u64 time_ns; /* 0x20 TSC converted to nanoseconds; comparable across cores */
+    __u64 seq;     /* 0x28 per core, grows by one for each record */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_msg) == 48, "rs_msg");
 
-struct rs_diagnostic {  /* 0x20 bytes */
-    __u32 code;         /* 0x00 enum rs_script_error (bytecode.h) */
-    __u32 action;       /* 0x04 index of the action in its event */
-    __u32 pc;           /* 0x08 index of the instruction, for the front end's line table */
-    __u32 suppressed;   /* 0x0c reports of this event left out since the last one */
-    __u64 value;        /* 0x10 the offending address, divisor, count ... */
-    __u32 disabled;     /* 0x18 1: the event was disabled and marked [faulted] */
-    __u32 reserved;     /* 0x1c */
+struct rs_diagnostic { /* 0x20 bytes */
+    __u32 code;        /* 0x00 enum rs_script_error (bytecode.h) */
+    __u32 action;      /* 0x04 index of the action in its event */
+    __u32 pc;          /* 0x08 index of the instruction, for the front end's line table */
+    __u32 suppressed;  /* 0x0c reports of this event left out since the last one */
+    __u64 value;       /* 0x10 the offending address, divisor, count ... */
+    __u32 disabled;    /* 0x18 1: the event was disabled and marked [faulted] */
+    __u32 reserved;    /* 0x1c */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_diagnostic) == 0x20, "rs_diagnostic");
 

@@ -43,36 +43,36 @@
 
 #define RS_LOADF_NPT (1u << 0) /* nested paging, root's memory hidden from the guest */
 
-struct rs_load {           /* 0x50 bytes */
-    __u32 size;            /* 0x00 */
-    __u32 abi;             /* 0x04 RS_ABI_VERSION of the caller */
-    __u32 flags;           /* 0x08 RS_LOADF_* */
-    __u32 msg_ring_kb;     /* 0x0c per core; 0: 1024; power of two, 64 to 4096 */
-    __u64 script_budget;   /* 0x10 operations a run; 0: 1,000,000 */
-    __u64 script_time_us;  /* 0x18 microseconds a run; 0: 200,000 */
-    __u32 cores;           /* 0x20 out: cores virtualized */
-    __u32 error;           /* 0x24 out: RS_ERR_* */
-    __u32 error_core;      /* 0x28 out: core that failed, RS_ANY if none did */
-    __u32 fail_step;       /* 0x2c in: test only, fail at this step of the launch (0: none) */
-    __u32 fail_core;       /* 0x30 in: test only, core that fails */
-    __u32 reserved[7];     /* 0x34 */
+struct rs_load {          /* 0x50 bytes */
+    __u32 size;           /* 0x00 */
+    __u32 abi;            /* 0x04 RS_ABI_VERSION of the caller */
+    __u32 flags;          /* 0x08 RS_LOADF_* */
+    __u32 msg_ring_kb;    /* 0x0c per core; 0: 1024; power of two, 64 to 4096 */
+    __u64 script_budget;  /* 0x10 operations a run; 0: 1,000,000 */
+    __u64 script_time_us; /* 0x18 microseconds a run; 0: 200,000 */
+    __u32 cores;          /* 0x20 out: cores virtualized */
+    __u32 error;          /* 0x24 out: RS_ERR_* */
+    __u32 error_core;     /* 0x28 out: core that failed, RS_ANY if none did */
+    __u32 fail_step;      /* 0x2c in: test only, fail at this step of the launch (0: none) */
+    __u32 fail_core;      /* 0x30 in: test only, core that fails */
+    __u32 reserved[7];    /* 0x34 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_load) == 0x50, "rs_load");
 
 /* Runs a script once in root mode, in the context of the calling thread. */
-struct rs_eval {           /* 0x48 bytes, then program; on return, then text */
-    __u32 size;            /* 0x00 */
-    __u32 reserved;        /* 0x04 */
-    __u64 total_len;       /* 0x08 header + the larger of program and room for text */
-    __u32 program_len;     /* 0x10 bytes of the script image behind this header */
-    __u32 text_len;        /* 0x14 out: bytes of text behind this header */
-    __u64 value;           /* 0x18 out: value of the last print or test_statement */
-    __u32 script_error;    /* 0x20 out: enum rs_script_error, 0 if it ran to its end */
-    __u32 error_pc;        /* 0x24 out */
-    __u64 error_value;     /* 0x28 out */
-    __u32 error;           /* 0x30 out: RS_ERR_* */
-    __u32 core;            /* 0x34 out: core it ran on */
-    __u64 reserved2[2];    /* 0x38 */
+struct rs_eval {        /* 0x48 bytes, then program; on return, then text */
+    __u32 size;         /* 0x00 */
+    __u32 reserved;     /* 0x04 */
+    __u64 total_len;    /* 0x08 header + the larger of program and room for text */
+    __u32 program_len;  /* 0x10 bytes of the script image behind this header */
+    __u32 text_len;     /* 0x14 out: bytes of text behind this header */
+    __u64 value;        /* 0x18 out: value of the last print or test_statement */
+    __u32 script_error; /* 0x20 out: enum rs_script_error, 0 if it ran to its end */
+    __u32 error_pc;     /* 0x24 out */
+    __u64 error_value;  /* 0x28 out */
+    __u32 error;        /* 0x30 out: RS_ERR_* */
+    __u32 core;         /* 0x34 out: core it ran on */
+    __u64 reserved2[2]; /* 0x38 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_eval) == 0x48, "rs_eval");
 
