@@ -26,7 +26,6 @@ namespace ringside::script {
     X(kTooManyRegisters, "too many virtual registers")                             \
     X(kBadString, "string outside of its section or not terminated")               \
     X(kBadName, "name of a global is empty, too long or has a wrong character")    \
-    X(kRepeatedName, "global named twice")                                         \
     X(kUnknownOpcode, "unknown opcode")                                            \
     X(kUnusedOperand, "operand that is not used is not zero")                      \
     X(kBadRegister, "virtual register out of range")                               \

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Functions of the language that are not single instructions: script language section 10.
+#include "script/format.hpp"
+#include "script/run_state.hpp"
+
+namespace ringside::script {
+
+namespace {
+
+void print_value(RunState& run, u64 value) {
+    TextWriter out{run.frame.text, RS_SCRIPT_MAX_TEXT_BYTES};
+    out.number({.kind = ConversionKind::kHex, .bits = 64}, value);
+    out.put('\n');
+    run.hooks.emit(run.frame.text, out.finish());
+    run.extra_cost += 16;
+}
+
+u64 to_physical(RunState& run, u64 address) {
+    Gpa physical;
+    return run.guest.translate(Gva{address}, physical) ? physical.value() : 0;
+}
+
+u64 can_read(RunState& run, u64 address) {
+    u8 byte = 0;
+    return run.memory.read(address, &byte, 1) == RS_SCRIPT_OK;
+}
+
+constexpr u64 kLongestPause = 65536;  ///< back-off limit of spinlock_lock
+
+}  // namespace
+
+rs_script_error call_builtin(RunState& run, u32 builtin, const u64* arguments, u64& value) {
+    value = 0;
+    switch (builtin) {
+        case RS_BUILTIN_PRINT:
+            print_value(run, arguments[0]);
+            [[fallthrough]];
+        case RS_BUILTIN_TEST_STATEMENT:
+            run.last_value = arguments[0];
+            run.has_value = true;
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_CHECK_ADDRESS:
+            value = can_read(run, arguments[0]);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_VIRTUAL_TO_PHYSICAL:
+            value = to_physical(run, arguments[0]);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_PHYSICAL_TO_VIRTUAL:
+            value = run.guest.physical_to_virtual(Gpa{arguments[0]});
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_MEMCPY:
+            return copy_memory(run, arguments[0], arguments[1], arguments[2]);
+        case RS_BUILTIN_MEMCPY_PA:
+            return copy_physical(run, arguments[0], arguments[1], arguments[2]);
+        case RS_BUILTIN_MEMCMP:
+            if (arguments[2] > 0x10000)
+                return run.fail(RS_SCRIPT_LENGTH, arguments[2]);
+            value = static_cast<u64>(compare_memory(run, arguments[0], arguments[1], arguments[2]));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_STRLEN:
+            value = string_length(run, arguments[0], 1);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_WCSLEN:
+            value = string_length(run, arguments[0], 2);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_STRCMP:
+            value = static_cast<u64>(compare_strings(run, arguments[0], arguments[1], ~u64{0}, 1));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_STRNCMP:
+            value =
+                static_cast<u64>(compare_strings(run, arguments[0], arguments[1], arguments[2], 1));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_WCSCMP:
+            value = static_cast<u64>(compare_strings(run, arguments[0], arguments[1], ~u64{0}, 2));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_WCSNCMP:
+            value =
+                static_cast<u64>(compare_strings(run, arguments[0], arguments[1], arguments[2], 2));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_INTERLOCKED_INCREMENT:
+        case RS_BUILTIN_INTERLOCKED_DECREMENT:
+        case RS_BUILTIN_INTERLOCKED_EXCHANGE:
+        case RS_BUILTIN_INTERLOCKED_EXCHANGE_ADD:
+        case RS_BUILTIN_INTERLOCKED_COMPARE_EXCHANGE:
+            return interlocked(run, builtin, arguments, value);
+        case RS_BUILTIN_SPINLOCK_LOCK:
+            return lock(run, arguments[0], kLongestPause);
+        case RS_BUILTIN_SPINLOCK_LOCK_CUSTOM_WAIT:
+            return lock(run, arguments[0],
+                        arguments[1] < kLongestPause ? arguments[1] : kLongestPause);
+        case RS_BUILTIN_SPINLOCK_UNLOCK:
+            return unlock(run, arguments[0]);
+        case RS_BUILTIN_RDTSC:
+            value = run.guest.tsc();
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_EVENT_ENABLE:
+            run.hooks.event_enable(arguments[0]);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_EVENT_DISABLE:
+            run.hooks.event_disable(arguments[0]);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_EVENT_CLEAR:
+            run.hooks.event_clear(arguments[0]);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_EVENT_SC:
+            run.hooks.event_sc(arguments[0] != 0);
+            return RS_SCRIPT_OK;
+        default:
+            return run.fail(RS_SCRIPT_BAD_PROGRAM, builtin);
+    }
+}
+
+}  // namespace ringside::script
