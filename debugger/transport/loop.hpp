@@ -32,8 +32,9 @@ public:
     /// For owners of sockets, timers and signal sets of their own.
     asio::io_context& context();
 
-    /// Runs handlers until stop().
+    /// Runs handlers until stop(), or until nothing is left to wait for.
     void run();
+    /// Ends run(); waits in progress inside it end with kInterrupted.
     void stop();
 
     /// Runs handlers until `done` holds, `timeout` has passed or interrupt() is called. `done` is

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How the two ends of a link introduce themselves (order and layouts: uapi packet.h).
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <string>
+
+#include "ringside/packet.h"
+#include "transport/channel.hpp"
+#include "transport/key.hpp"
+
+namespace ringside::transport {
+
+/// How an introduction ended.
+struct Handshake {
+    enum class Outcome {
+        kDone,
+        kClosed,    ///< the other side hung up
+        kTimedOut,  ///< it said nothing in time
+        kRefused,   ///< one side said no: error says why
+    };
+    Outcome outcome = Outcome::kDone;
+    bool is_ours = false;     ///< kRefused: we said no; the other side has not been told yet
+    rs_packet_error error{};  ///< kRefused: code, errno, and the sender's versions
+    rs_packet_hello peer{};   ///< what the other side said of itself, zero if nothing yet
+};
+
+/// The debugger's part, up to READY. Does not close the channel.
+asio::awaitable<Handshake> introduce_debugger(Channel& channel, const Key& key, Deadline deadline);
+
+/// The agent's part, up to its AUTH; READY or ERROR is the caller's to send.
+asio::awaitable<Handshake> introduce_agent(Channel& channel, const Key& key, Deadline deadline);
+
+/// An ERROR's payload with our own versions.
+rs_packet_error make_link_error(rs_link_error code, int error_number = 0);
+
+/// A refusal as a sentence without "err, ": "versions differ: ...", "the keys differ" ... The
+/// versions named are the debugger's and the agent's.
+std::string describe(const Handshake& handshake);
+
+}  // namespace ringside::transport

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "transport/requests.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace ringside::transport {
+namespace {
+
+constexpr RequestSpec kRequests[] = {
+    {RS_IOC_VERSION, "version", sizeof(rs_version), false},
+    {RS_IOC_LOAD, "load", sizeof(rs_load), false},
+    {RS_IOC_UNLOAD, "unload", sizeof(rs_load), false},
+    {RS_IOC_REGISTER_EVENT, "register event", sizeof(rs_event_detail), true},
+    {RS_IOC_MODIFY_EVENT, "modify event", sizeof(rs_modify_event), false},
+    {RS_IOC_LIST_EVENTS, "list events", sizeof(rs_event_list), true},
+    {RS_IOC_EVENT_STAT, "event stat", sizeof(rs_event_stat), false},
+    {RS_IOC_EVAL, "eval", sizeof(rs_eval), true},
+};
+
+// Images hold their whole length at the same place.
+constexpr std::size_t kTotalLengthOffset = 8;
+static_assert(offsetof(rs_event_detail, total_len) == kTotalLengthOffset);
+static_assert(offsetof(rs_event_list, total_len) == kTotalLengthOffset);
+static_assert(offsetof(rs_eval, total_len) == kTotalLengthOffset);
+
+}  // namespace
+
+const RequestSpec* find_request(std::uint32_t request) {
+    for (const RequestSpec& spec : kRequests) {
+        if (spec.request == request)
+            return &spec;
+    }
+    return nullptr;
+}
+
+int check_request(std::uint32_t request, std::span<const std::byte> argument) {
+    const RequestSpec* spec = find_request(request);
+    if (!spec)
+        return ENOTTY;
+    if (argument.size() > RS_MAX_REQUEST_BYTES)
+        return E2BIG;
+    if (!spec->is_image)
+        return argument.size() == spec->size ? 0 : EINVAL;
+    if (argument.size() < spec->size)
+        return EINVAL;
+    std::uint64_t total_length = 0;
+    std::memcpy(&total_length, argument.data() + kTotalLengthOffset, sizeof(total_length));
+    return total_length <= argument.size() ? 0 : EINVAL;
+}
+
+std::size_t length_without_zeroes(std::span<const std::byte> argument) {
+    const auto last = std::find_if(argument.rbegin(), argument.rend(),
+                                   [](std::byte byte) { return byte != std::byte{0}; });
+    return static_cast<std::size_t>(argument.rend() - last);
+}
+
+ByteRange changed_range(std::span<const std::byte> before, std::span<const std::byte> after) {
+    const auto first = std::mismatch(before.begin(), before.end(), after.begin()).first;
+    const auto offset = static_cast<std::size_t>(first - before.begin());
+    if (offset == before.size())
+        return {};
+    const auto last = std::mismatch(before.rbegin(), before.rend(), after.rbegin()).first;
+    return {offset, static_cast<std::size_t>(before.rend() - last) - offset};
+}
+
+}  // namespace ringside::transport

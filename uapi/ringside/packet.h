@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: (GPL-2.0-or-later WITH Linux-syscall-note) OR MIT */
+/*
+ * Frames of the link between debugger and agent (specification MOD-2), over any byte
+ * stream. Little-endian, free of pointers. A frame is this header and 'length' payload
+ * bytes; a receiver that meets anything else drops bytes until a header fits again.
+ *
+ * How a link starts:
+ *   debugger  HELLO      versions, a nonce
+ *   agent     CHALLENGE  versions, a nonce
+ *   debugger  AUTH       HMAC-SHA256(key, "ringside debugger" | HELLO | CHALLENGE)
+ *   agent     AUTH       HMAC-SHA256(key, "ringside agent" | HELLO | CHALLENGE)
+ *   agent     READY      the device is open; requests may be sent
+ * The labels are sent into the HMAC without a terminating zero, HELLO and CHALLENGE as the
+ * payloads travelled. Without a key both sides set RS_LINKF_NO_KEY and use the empty key.
+ * Instead of any answer the agent may send an ERROR and hang up. The layouts of struct
+ * rs_packet, HELLO, CHALLENGE and ERROR stay as they are in every version, so that sides of
+ * different versions can still say so.
+ */
+#ifndef RINGSIDE_PACKET_H
+#define RINGSIDE_PACKET_H
+
+#include "ioctl.h"
+#include "types.h"
+
+#define RS_PACKET_MAGIC 0x4b4c5352u /* "RSLK" on the wire */
+#define RS_LINK_VERSION 1u
+
+/* Most payload bytes of a frame: the largest request and its own header. */
+#define RS_MAX_PACKET_BYTES (RS_MAX_REQUEST_BYTES + 64u)
+
+struct rs_packet {     /* 0x18 bytes, then length bytes */
+    __u32 magic;       /* 0x00 RS_PACKET_MAGIC */
+    __u16 version;     /* 0x04 RS_LINK_VERSION of the sender */
+    __u8 type;         /* 0x06 RS_PACKET_* */
+    __u8 flags;        /* 0x07 0 */
+    __u32 length;      /* 0x08 payload bytes, at most RS_MAX_PACKET_BYTES */
+    __u32 sequence;    /* 0x0c frames of this sender before this one, modulo 2^32 */
+    __u32 payload_crc; /* 0x10 CRC-32 (zlib's) of the payload */
+    __u32 header_crc;  /* 0x14 CRC-32 of the 20 bytes above */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet) == 0x18, "rs_packet");
+
+/* X(name, number, smallest payload, largest payload); other types are skipped. */
+#define RS_PACKET_TABLE(X)                                                   \
+    X(HELLO, 1, sizeof(struct rs_packet_hello), 256u)                        \
+    X(CHALLENGE, 2, sizeof(struct rs_packet_hello), 256u)                    \
+    X(AUTH, 3, sizeof(struct rs_packet_auth), sizeof(struct rs_packet_auth)) \
+    X(READY, 4, 0u, 256u)                                                    \
+    X(REQUEST, 5, sizeof(struct rs_packet_request), RS_MAX_PACKET_BYTES)     \
+    X(REPLY, 6, sizeof(struct rs_packet_reply), RS_MAX_PACKET_BYTES)         \
+    X(MESSAGES, 7, sizeof(struct rs_msg), RS_MAX_PACKET_BYTES)               \
+    X(PING, 8, 0u, 64u) /* answered by a PONG with the same payload */       \
+    X(PONG, 9, 0u, 64u)                                                      \
+    X(BYE, 10, 0u, 64u) /* the sender hangs up on purpose */                 \
+    X(ERROR, 11, sizeof(struct rs_packet_error), 256u)
+
+#define RS_LINKF_NO_KEY (1u << 0) /* this side was told to run without a key */
+
+struct rs_packet_hello { /* 0x50 bytes; HELLO and CHALLENGE */
+    __u32 link_version;  /* 0x00 RS_LINK_VERSION */
+    __u32 abi;           /* 0x04 RS_ABI_VERSION */
+    __u32 flags;         /* 0x08 RS_LINKF_* */
+    __u32 reserved;      /* 0x0c 0 */
+    __u8 nonce[32];      /* 0x10 random, new for every link */
+    char release[32];    /* 0x30 RS_RELEASE, zero-terminated */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_hello) == 0x50, "rs_packet_hello");
+
+struct rs_packet_auth { /* 0x20 bytes */
+    __u8 mac[32];       /* 0x00 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_auth) == 0x20, "rs_packet_auth");
+
+/* What a request asks for. */
+enum {
+    RS_SERVICE_IOCTL = 0, /* RS_IOC_* on the device; facts the device has no request for follow */
+};
+
+/*
+ * The argument of a request. Zeroes at its end do not travel: the payload holds the first
+ * bytes, the rest up to 'size' is 0.
+ */
+struct rs_packet_request { /* 0x10 bytes, then the argument */
+    __u32 id;              /* 0x00 echoed in the reply */
+    __u32 service;         /* 0x04 RS_SERVICE_* */
+    __u32 request;         /* 0x08 RS_SERVICE_IOCTL: RS_IOC_* */
+    __u32 size;            /* 0x0c bytes of the argument, at most RS_MAX_REQUEST_BYTES */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_request) == 0x10, "rs_packet_request");
+
+/* The part of the argument that changed: from its first to its last different byte. */
+struct rs_packet_reply { /* 0x10 bytes, then the changed bytes */
+    __u32 id;            /* 0x00 */
+    __u32 error_number;  /* 0x04 errno of Linux/x86-64, 0 for success */
+    __u32 offset;        /* 0x08 of the changed bytes within the argument */
+    __u32 reserved;      /* 0x0c 0 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_reply) == 0x10, "rs_packet_reply");
+
+/* X(name, number, sentence): why the agent hangs up. */
+#define RS_LINK_ERROR_TABLE(X)                                     \
+    X(VERSION, 1, "versions differ")                               \
+    X(KEY_NEEDED, 2, "the agent wants a key")                      \
+    X(KEY_UNEXPECTED, 3, "the agent runs without a key")           \
+    X(AUTHENTICATION, 4, "the keys differ")                        \
+    X(BUSY, 5, "the agent serves another debugger")                \
+    X(DEVICE, 6, "the agent cannot use its device")                \
+    X(PROTOCOL, 7, "unexpected frame")                             \
+    X(TIMEOUT, 8, "the debugger did not introduce itself in time") \
+    X(SHUTDOWN, 9, "the agent was stopped")
+
+struct rs_packet_error { /* 0x30 bytes */
+    __u32 code;          /* 0x00 RS_LINK_* */
+    __u32 error_number;  /* 0x04 errno, 0 if none */
+    __u32 link_version;  /* 0x08 of the sender */
+    __u32 abi;           /* 0x0c of the sender */
+    char release[32];    /* 0x10 of the sender, zero-terminated */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_error) == 0x30, "rs_packet_error");
+
+enum rs_packet_type {
+#define RS_PACKET_ENUM(name, number, smallest, largest) RS_PACKET_##name = (number),
+    RS_PACKET_TABLE(RS_PACKET_ENUM)
+#undef RS_PACKET_ENUM
+};
+
+enum rs_link_error {
+    RS_LINK_OK = 0,
+#define RS_LINK_ENUM(name, number, text) RS_LINK_ERR_##name = (number),
+    RS_LINK_ERROR_TABLE(RS_LINK_ENUM)
+#undef RS_LINK_ENUM
+};
+
+#endif
