@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# From nothing to a Linux kernel with Ringside's hypervisor under it, and a prompt to hook it.
+#
+# usage: ./run.sh [-c COMMAND]... [--keep] [--name NAME] [--smp N] [--memory MB] [--batch]
+#   (nothing)      set-up, build, boot the lab, connect, load the hypervisor, prompt;
+#                  without a terminal: show three commands at work and exit
+#   -c COMMAND     run this command instead of the prompt; repeatable, in order; the exit status
+#                  tells how they ended (see 'build/ringside --help')
+#   --batch        stop at the first command that fails, no colour, no progress
+#   --keep         leave the lab running at the end ('build/ringside lab stop' ends it)
+#   --name NAME    the lab to use (default: default); one that runs already is used as it is
+#                  and left running
+#   --smp N        vCPUs of a lab that has to be started (default 2)
+#   --memory MB    its memory (default 1024)
+#   --script FILE  run the commands in FILE
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=tools/build.sh
+. tools/build.sh
+
+usage() { sed -n '3,19s/^# \{0,1\}//p' run.sh; }
+wrong() { echo "err, $1" >&2; echo "hint: see './run.sh --help'" >&2; exit 2; }
+
+program=build/ringside
+name=default keep=no interactive=yes
+start_options=() program_options=()
+while [ $# -gt 0 ]; do
+    option=$1
+    case $option in
+        -h | --help) usage; exit 0 ;;
+        --keep) keep=yes ;;
+        --batch) program_options+=(--batch) ;;
+        -c | --script | --name | --smp | --memory | --accel | --cpu)
+            [ $# -gt 1 ] || wrong "'$option' needs a value"
+            shift
+            case $option in
+                -c | --script) program_options+=("$option" "$1"); interactive=no ;;
+                --name) name=$1 ;;
+                *) start_options+=("$option" "$1") ;;
+            esac
+            ;;
+        *) wrong "unknown option '$option'" ;;
+    esac
+    shift
+done
+
+# What a user without a terminal is shown.
+# shellcheck disable=SC2016 # $core and the like belong to the debugger's language
+examples=(
+    '!interrupt ec core 1 script { printf("timer: core %x pid %x rip %llx\n", $core, $pid, @rip); }'
+    '!interrupt fd script { printf("wake-up: core %x was running %s\n", $core, $pname); }'
+    '!interrupt script { if ($context != ec) { printf("vector %x on core %x\n", $context, $core); } }'
+)
+
+child=0          # the process in the foreground, 0 if none
+started_lab=no   # whether the lab is ours to stop
+
+# foreground COMMAND...: runs it with our terminal, so that a signal to this script can be passed
+# on at once: bash would run its traps only after a command that it waits for by itself.
+foreground() {
+    env --default-signal=INT --default-signal=QUIT "$@" <&0 &
+    child=$!
+    local status=0
+    while :; do
+        wait "$child"
+        status=$?
+        # wait returns early for a trapped signal; the child may need time to end cleanly.
+        kill -0 "$child" 2>/dev/null || break
+    done
+    child=0
+    return $status
+}
+
+# shellcheck disable=SC2317 # called by traps
+pass_on() {
+    [ "$child" -eq 0 ] || kill -s "$1" "$child" 2>/dev/null
+    # Between two commands there is nobody to pass it on to.
+    [ "$child" -ne 0 ] || exit $((128 + $(kill -l "$1")))
+}
+
+# shellcheck disable=SC2317
+on_interrupt() {
+    # Ctrl+C at a terminal reaches the child by itself, and the child decides what it means.
+    if [ "$child" -eq 0 ]; then exit 130; fi
+    [ -t 0 ] || kill -s INT "$child" 2>/dev/null
+}
+
+# shellcheck disable=SC2317
+at_exit() {
+    local status=$?
+    trap '' INT TERM HUP
+    if [ "$started_lab" = yes ]; then
+        if [ "$keep" = yes ]; then
+            echo "the lab '$name' keeps running; 'build/ringside lab stop${lab_words[*]:+ ${lab_words[*]}}' ends it" >&2
+        else
+            "$program" lab stop "${lab_words[@]}" >/dev/null </dev/null || [ "$status" -ne 0 ] || status=1
+        fi
+    fi
+    exit "$status"
+}
+
+trap on_interrupt INT
+trap 'pass_on TERM' TERM
+trap 'pass_on HUP' HUP
+
+tools/setup.sh --quiet build lab || exit 1
+build_preset release build ringside lab_payload || exit 1
+
+lab_words=()
+[ "$name" = default ] || lab_words=(--name "$name")
+trap at_exit EXIT
+if ! "$program" lab status "${lab_words[@]}" >/dev/null 2>&1 </dev/null; then
+    started_lab=yes
+    foreground "$program" lab start "${lab_words[@]}" "${start_options[@]}" >&2 || exit $?
+elif [ ${#start_options[@]} -gt 0 ]; then
+    echo "notice: the lab '$name' runs already; '${start_options[*]}' has no effect" >&2
+fi
+
+if [ $interactive = yes ] && [ ! -t 0 ]; then
+    # Nobody can type: show what a user would see. Numbers are hexadecimal, bb8 ms are 3 s.
+    for example in "${examples[@]}"; do
+        program_options+=(-c "$example" -c 'sleep bb8' -c 'events c all')
+    done
+    program_options+=(-c unload)
+fi
+foreground "$program" --lab "$name" --load --intro "${program_options[@]}"
+exit $?
