@@ -23,6 +23,8 @@
 namespace ringside::debuggee {
 
 class Connection;
+struct ConnectionEvents;
+struct ConnectionResult;
 
 /// One line of 'events'.
 struct ListedEvent {
@@ -87,6 +89,10 @@ public:
     /// "192.168.1.10:50000" of a remote debuggee (the prompt's), "local", or "" without one.
     std::string name() const;
 
+    /// What the module said of itself when we connected: release, kernel, cores, vendor. `state` is
+    /// as old as that; version() asks again.
+    const rs_version& identity() const { return identity_; }
+
     /// For requests that may take long (load and unload wait for every core anyway).
     void set_timeout(std::chrono::milliseconds timeout);
 
@@ -109,19 +115,28 @@ public:
     Reply<std::vector<ListedEvent>> list_events();
     Reply<rs_event_stat> event_stat(std::uint64_t tag);
     Reply<rs_event_stat> core_stat(std::uint32_t core);
+    /// Delivers every message that scripts had sent when it was called; before the program ends,
+    /// for example. Not from inside a message's handler.
+    Reply<void> drain();
+
     /// Runs a script image once in root mode.
     /// @param text_room  bytes of printed text to take back at most
     Reply<Evaluation> eval(std::span<const std::byte> program,
                            std::size_t text_room = RS_MAX_MESSAGE_BYTES);
 
 private:
-    ConnectFailure adopt(std::unique_ptr<Connection> connection, ConnectFailure failure);
+    ConnectionEvents events();
+    ConnectFailure adopt(ConnectionResult result);
+    template <class T>
+    Reply<T> request_structure(std::uint32_t request, T structure);
 
     transport::Loop& loop_;
     MessageHandler on_message_;
     std::function<void(const std::string&)> on_lost_;
     std::chrono::milliseconds timeout_{60'000};
     std::shared_ptr<Connection> connection_;
+    rs_version identity_{};
+    bool is_introduced_ = false;  ///< connect_*() has succeeded; before, it reports a loss itself
 };
 
 }  // namespace ringside::debuggee

@@ -25,7 +25,7 @@ Channel::Channel(asio::io_context& context, UniqueFd stream)
 asio::awaitable<Channel::Received> Channel::receive(Deadline deadline) {
     const auto self = shared_from_this();
     while (true) {
-        if (!is_open())
+        if (!is_open() || !is_receiving_)
             co_return Received{.end = End::kClosed};
         if (auto frame = decoder_.next())
             co_return Received{.frame = std::move(frame)};
@@ -126,6 +126,11 @@ asio::awaitable<void> Channel::finish(Deadline deadline) {
         }
     }
     close();
+}
+
+void Channel::stop_receiving() {
+    is_receiving_ = false;
+    cancel_read_.emit(asio::cancellation_type::terminal);
 }
 
 void Channel::close() {

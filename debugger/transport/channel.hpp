@@ -54,6 +54,9 @@ public:
     /// too (so that it has read our last frame) or the deadline has passed, and closes.
     asio::awaitable<void> finish(Deadline deadline);
 
+    /// Makes receive() end with kClosed from now on; sending goes on.
+    void stop_receiving();
+
     void close();
     bool is_open() const { return stream_.is_open(); }
     std::size_t queued_bytes() const { return queued_bytes_; }
@@ -74,6 +77,7 @@ private:
     std::size_t written_ = 0;  ///< bytes of the queue's first frame already on their way
     std::uint32_t sequence_ = 0;
     bool is_writing_ = false;
+    bool is_receiving_ = true;
 };
 
 /// A structure as the bytes that travel.

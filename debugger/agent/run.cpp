@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// 'ringside agent': the agent as a program of its own.
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "agent/agent.hpp"
+
+namespace ringside::agent {
+
+int run(Options options) {
+    if (!options.log) {
+        options.log = [](const std::string& line) {
+            std::fprintf(stderr, "agent: %s\n", line.c_str());
+        };
+    }
+    const auto where = options.address + ":" + std::to_string(options.port);
+    transport::Loop loop;
+    Agent agent{loop, std::move(options)};
+    if (const int error_number = agent.listen()) {
+        std::fprintf(stderr, "err, cannot listen on %s: %s\n", where.c_str(),
+                     std::strerror(error_number));
+        return 1;
+    }
+    asio::signal_set signals{loop.context(), SIGTERM, SIGINT};
+    signals.async_wait([&loop](const std::error_code& error, int) {
+        if (!error)
+            loop.stop();
+    });
+    loop.run();
+    return 0;
+}
+
+}  // namespace ringside::agent

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The two ways to a module: its device on this machine, or an agent at the end of a link.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "debuggee/failure.hpp"
+#include "debuggee/message.hpp"
+#include "transport/device.hpp"
+#include "transport/key.hpp"
+#include "transport/loop.hpp"
+
+namespace ringside::debuggee {
+
+/// What a connection tells its owner, from the loop.
+struct ConnectionEvents {
+    MessageHandler on_message;
+    std::function<void(const std::string& reason)> on_lost;
+};
+
+class Connection {
+public:
+    virtual ~Connection() = default;
+
+    /// Carries out a request on `argument` in place.
+    virtual Failure request(std::uint32_t request, std::span<std::byte> argument,
+                            std::chrono::milliseconds timeout) = 0;
+    /// Delivers every message that was there when it was called.
+    virtual Failure drain(std::chrono::milliseconds timeout) = 0;
+    /// Lets messages flow to the events given when the connection was made.
+    virtual void start() = 0;
+    /// Ends the connection; no event is told from here on.
+    virtual void close() = 0;
+    virtual bool is_open() const = 0;
+    virtual bool is_remote() const = 0;
+    virtual std::string name() const = 0;
+};
+
+struct ConnectionResult {
+    std::shared_ptr<Connection> connection;  ///< null on failure
+    ConnectFailure failure;
+};
+
+ConnectionResult open_local(transport::Loop& loop, const transport::DeviceOpener& opener,
+                            ConnectionEvents events);
+
+ConnectionResult open_remote(transport::Loop& loop, const std::string& host, std::uint16_t port,
+                             const transport::Key& key, std::chrono::milliseconds timeout,
+                             ConnectionEvents events);
+
+}  // namespace ringside::debuggee

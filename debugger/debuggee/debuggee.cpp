@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "debuggee/debuggee.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "debuggee/connection.hpp"
+#include "ringside/version.h"
+
+namespace ringside::debuggee {
+namespace {
+
+// Room for a list of events; asked again from where it ended if there are more.
+constexpr std::size_t kListBytes = 64 * 1024;
+static_assert(kListBytes >= sizeof(rs_event_list) + sizeof(rs_event_entry) + RS_MAX_COMMAND_BYTES);
+
+template <class T>
+T read_at(std::span<const std::byte> bytes, std::size_t offset = 0) {
+    T value;
+    std::memcpy(&value, bytes.data() + offset, sizeof(value));
+    return value;
+}
+
+template <class T>
+std::span<std::byte> writable_bytes_of(T& value) {
+    return std::as_writable_bytes(std::span{&value, 1});
+}
+
+/// Takes the module's own code into the failure of a request it refused.
+Failure with_code(Failure failure, std::uint32_t code) {
+    if (failure.kind == Failure::Kind::kRefused)
+        failure.code = code;
+    return failure;
+}
+
+constexpr std::size_t padded(std::size_t size) {
+    return (size + 7) / 8 * 8;
+}
+
+/// Reads the entries behind the header of a list. False if they do not fit where they claim to be.
+bool append_events(std::span<const std::byte> image, const rs_event_list& list,
+                   std::vector<ListedEvent>& events) {
+    if (list.used_len > image.size() || list.used_len < sizeof(list))
+        return false;
+    auto rest = image.first(list.used_len).subspan(sizeof(list));
+    for (std::uint32_t index = 0; index < list.count; ++index) {
+        if (rest.size() < sizeof(rs_event_entry))
+            return false;
+        ListedEvent event{.entry = read_at<rs_event_entry>(rest), .command = {}};
+        rest = rest.subspan(sizeof(rs_event_entry));
+        const std::size_t length = event.entry.command_len;
+        if (length > rest.size())
+            return false;
+        event.command.assign(reinterpret_cast<const char*>(rest.data()), length);
+        rest = rest.subspan(std::min(padded(length), rest.size()));
+        events.push_back(std::move(event));
+    }
+    return true;
+}
+
+}  // namespace
+
+Debuggee::Debuggee(transport::Loop& loop) : loop_{loop} {}
+
+Debuggee::~Debuggee() {
+    disconnect();
+}
+
+void Debuggee::on_message(MessageHandler handler) {
+    on_message_ = std::move(handler);
+}
+
+void Debuggee::on_lost(std::function<void(const std::string&)> handler) {
+    on_lost_ = std::move(handler);
+}
+
+ConnectionEvents Debuggee::events() {
+    return {.on_message =
+                [this](const Message& message) {
+                    if (on_message_)
+                        on_message_(message);
+                },
+            .on_lost =
+                [this](const std::string& reason) {
+                    if (is_introduced_ && on_lost_)
+                        on_lost_(reason);
+                }};
+}
+
+ConnectFailure Debuggee::connect_local() {
+    return connect_local([] { return transport::open_device(); });
+}
+
+ConnectFailure Debuggee::connect_local(const transport::DeviceOpener& opener) {
+    disconnect();
+    return adopt(open_local(loop_, opener, events()));
+}
+
+ConnectFailure Debuggee::connect_tcp(const std::string& host, std::uint16_t port,
+                                     TcpOptions options) {
+    disconnect();
+    return adopt(open_remote(loop_, host, port, options.key, options.timeout, events()));
+}
+
+/// Makes a new connection ours if the module at its end speaks our version.
+ConnectFailure Debuggee::adopt(ConnectionResult result) {
+    if (!result.failure)
+        return std::move(result.failure);
+    connection_ = std::move(result.connection);
+    connection_->start();
+    const auto answer = version();
+    ConnectFailure failure;
+    if (!answer) {
+        using Kind = ConnectFailure::Kind;
+        const Failure::Kind kind = answer.failure().kind;
+        failure = {.kind = kind == Failure::Kind::kTimedOut      ? Kind::kTimedOut
+                           : kind == Failure::Kind::kInterrupted ? Kind::kInterrupted
+                           : kind == Failure::Kind::kRefused     ? Kind::kDevice
+                                                                 : Kind::kClosed,
+                   .error_number = answer.failure().error_number,
+                   .text = "asking the module for its version failed: " + answer.failure().text()};
+    } else if (answer->abi != RS_ABI_VERSION) {
+        const std::string release{answer->release,
+                                  strnlen(answer->release, sizeof(answer->release))};
+        failure = {.kind = ConnectFailure::Kind::kVersion,
+                   .text = "versions differ: this program is " RS_RELEASE " (abi " +
+                           std::to_string(RS_ABI_VERSION) + "), the module is " + release +
+                           " (abi " + std::to_string(answer->abi) + ")"};
+    } else {
+        identity_ = *answer;
+        is_introduced_ = true;
+        return {};
+    }
+    disconnect();
+    return failure;
+}
+
+void Debuggee::disconnect() {
+    if (connection_)
+        connection_->close();
+    connection_.reset();
+    identity_ = {};
+    is_introduced_ = false;
+}
+
+bool Debuggee::is_connected() const {
+    return connection_ && connection_->is_open();
+}
+
+bool Debuggee::is_remote() const {
+    return is_connected() && connection_->is_remote();
+}
+
+std::string Debuggee::name() const {
+    return is_connected() ? connection_->name() : "";
+}
+
+void Debuggee::set_timeout(std::chrono::milliseconds timeout) {
+    timeout_ = timeout;
+}
+
+Reply<void> Debuggee::request(std::uint32_t request, std::span<std::byte> argument) {
+    if (!is_connected())
+        return Failure{.kind = Failure::Kind::kNotConnected};
+    const auto connection = connection_;  // a handler may disconnect while we wait
+    const Failure failure = connection->request(request, argument, timeout_);
+    if (failure.kind != Failure::Kind::kNone)
+        return failure;
+    return {};
+}
+
+Reply<void> Debuggee::drain() {
+    if (!is_connected())
+        return Failure{.kind = Failure::Kind::kNotConnected};
+    const auto connection = connection_;
+    const Failure failure = connection->drain(timeout_);
+    if (failure.kind != Failure::Kind::kNone)
+        return failure;
+    return {};
+}
+
+/// For structures with an 'error' field and no image.
+template <class T>
+Reply<T> Debuggee::request_structure(std::uint32_t number, T structure) {
+    structure.size = sizeof(structure);
+    const auto done = request(number, writable_bytes_of(structure));
+    if (!done)
+        return with_code(done.failure(), structure.error);
+    return structure;
+}
+
+Reply<rs_version> Debuggee::version() {
+    rs_version version{};
+    version.size = sizeof(version);
+    const auto done = request(RS_IOC_VERSION, writable_bytes_of(version));
+    if (!done)
+        return done.failure();
+    return version;
+}
+
+Reply<rs_load> Debuggee::load(const LoadOptions& options) {
+    rs_load load{};
+    load.size = sizeof(load);
+    load.abi = RS_ABI_VERSION;
+    load.flags = options.nested_paging ? RS_LOADF_NPT : 0;
+    load.msg_ring_kb = options.msg_ring_kb;
+    load.script_budget = options.script_budget;
+    load.script_time_us = options.script_time_us;
+    load.fail_step = options.fail_step;
+    load.fail_core = options.fail_core;
+    const auto done = request(RS_IOC_LOAD, writable_bytes_of(load));
+    if (done)
+        return load;
+    Failure failure = with_code(done.failure(), load.error);
+    if (failure.code != 0)
+        failure.core = load.error_core;
+    return failure;
+}
+
+Reply<rs_load> Debuggee::unload() {
+    rs_load load{};
+    load.abi = RS_ABI_VERSION;
+    return request_structure(RS_IOC_UNLOAD, load);
+}
+
+Reply<std::uint64_t> Debuggee::register_event(const EventImage& image) {
+    auto bytes = image.bytes();
+    const auto done = request(RS_IOC_REGISTER_EVENT, bytes);
+    const auto detail = read_at<rs_event_detail>(bytes);
+    if (!done)
+        return with_code(done.failure(), detail.error);
+    return detail.tag;
+}
+
+Reply<bool> Debuggee::modify_event(std::uint64_t tag, std::uint32_t action) {
+    rs_modify_event modify{};
+    modify.action = action;
+    modify.tag = tag;
+    const auto done = request_structure(RS_IOC_MODIFY_EVENT, modify);
+    if (!done)
+        return done.failure();
+    return done->is_enabled != 0;
+}
+
+Reply<std::vector<ListedEvent>> Debuggee::list_events() {
+    std::vector<ListedEvent> events;
+    std::uint64_t first_tag = 0;
+    do {
+        std::vector<std::byte> image(kListBytes);
+        rs_event_list list{};
+        list.size = sizeof(list);
+        list.total_len = image.size();
+        list.first_tag = first_tag;
+        std::memcpy(image.data(), &list, sizeof(list));
+        const auto done = request(RS_IOC_LIST_EVENTS, image);
+        list = read_at<rs_event_list>(image);
+        if (!done)
+            return with_code(done.failure(), list.error);
+        // The next page begins behind this one, or the module would send us round for ever.
+        if (!append_events(image, list, events) ||
+            (list.next_tag != 0 && list.next_tag <= first_tag))
+            return Failure{.kind = Failure::Kind::kMalformed};
+        first_tag = list.next_tag;
+    } while (first_tag != 0);
+    return events;
+}
+
+Reply<rs_event_stat> Debuggee::event_stat(std::uint64_t tag) {
+    return request_structure(RS_IOC_EVENT_STAT, rs_event_stat{.kind = RS_STAT_EVENT, .tag = tag});
+}
+
+Reply<rs_event_stat> Debuggee::core_stat(std::uint32_t core) {
+    return request_structure(RS_IOC_EVENT_STAT, rs_event_stat{.kind = RS_STAT_CORE, .tag = core});
+}
+
+Reply<Evaluation> Debuggee::eval(std::span<const std::byte> program, std::size_t text_room) {
+    std::vector<std::byte> image(sizeof(rs_eval) + padded(std::max(program.size(), text_room)));
+    rs_eval header{};
+    header.size = sizeof(header);
+    header.total_len = image.size();
+    header.program_len = static_cast<std::uint32_t>(program.size());
+    std::memcpy(image.data(), &header, sizeof(header));
+    std::ranges::copy(program, image.begin() + sizeof(header));
+    const auto done = request(RS_IOC_EVAL, image);
+    header = read_at<rs_eval>(image);
+    if (!done)
+        return with_code(done.failure(), header.error);
+    if (header.text_len > image.size() - sizeof(header))
+        return Failure{.kind = Failure::Kind::kMalformed};
+    const auto* text = reinterpret_cast<const char*>(image.data() + sizeof(header));
+    return Evaluation{.header = header, .text = {text, header.text_len}};
+}
+
+}  // namespace ringside::debuggee
