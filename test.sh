@@ -112,7 +112,7 @@ check_shell() { $PYTHON tools/source_files.py --shell | xargs -r shellcheck -x; 
 
 check_tidy() {
     $PYTHON tools/source_files.py --c++ | grep '^\(core\|debugger\)/.*\.cpp$' |
-        xargs -r -P "$JOBS" -n 4 clang-tidy --quiet -p build >"$logs/tidy.log" 2>/dev/null ||
+        xargs -r -P "$JOBS" -n 4 clang-tidy-19 --quiet -p build >"$logs/tidy.log" 2>/dev/null ||
         { grep -A 4 'warning:\|error:' "$logs/tidy.log" | head -60; return 1; }
 }
 
@@ -171,7 +171,7 @@ stage tools run_pytest tools tests/tools || :
 count $logs/tools.xml ""
 
 if [ $mode = full ]; then
-    if command -v clang-tidy >/dev/null; then check clang-tidy check_tidy; else skip clang-tidy "not installed"; fi
+    if command -v clang-tidy-19 >/dev/null; then check clang-tidy check_tidy; else skip clang-tidy "not installed"; fi
     for preset in asan tsan; do
         if stage "build $preset" build_preset $preset build-$preset; then
             stage "tests $preset" run_ctest build-$preset tests-$preset || :

@@ -35,8 +35,9 @@ lab    kmod               loads modules in the debuggee
 test   python3-pytest     lab and tool tests
 test   python3-pexpect    drives the prompt through a terminal
 test   clang-format       layout of the source
-full   clang-tidy         common slips
-full   clang              libFuzzer targets
+full   clang-tidy-19      common slips (clang 14 cannot read coroutines of gcc 12)
+full   clang-19           libFuzzer targets
+full   libclang-rt-19-dev run-time libraries of the fuzz targets
 full   shellcheck         slips in shell scripts
 TABLE
 }
