@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Start, find, stop: the parts put together.
+#include "lab/lab.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "lab/accelerator.hpp"
+#include "lab/console.hpp"
+#include "lab/files.hpp"
+#include "lab/image.hpp"
+#include "lab/kernel.hpp"
+#include "lab/machine.hpp"
+#include "lab/monitor.hpp"
+#include "lab/process.hpp"
+#include "lab/runtime.hpp"
+#include "lab/shell_client.hpp"
+
+namespace ringside::lab {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+/// What the debuggee needs loaded: the scratch disk, the network, the key's way in; and KVM, which
+/// the tests load to see the module refuse beside it.
+const std::vector<std::string> kGuestModules{"virtio_pci", "virtio_blk", "virtio_net",
+                                             "qemu_fw_cfg", "kvm_amd"};
+constexpr std::chrono::seconds kFirstShell{30};
+constexpr std::chrono::milliseconds kLook{50};
+
+/// While it lives SIGINT and SIGTERM are read from a descriptor, so that a boot ends in order.
+class InterruptWatch {
+public:
+    InterruptWatch() {
+        sigset_t wanted;
+        sigemptyset(&wanted);
+        sigaddset(&wanted, SIGINT);
+        sigaddset(&wanted, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &wanted, &before_);
+        signals_ = Descriptor{::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK)};
+    }
+    ~InterruptWatch() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    InterruptWatch(const InterruptWatch&) = delete;
+    InterruptWatch& operator=(const InterruptWatch&) = delete;
+
+    bool interrupted() {
+        signalfd_siginfo info{};
+        return ::read(signals_.get(), &info, sizeof(info)) == sizeof(info);
+    }
+
+private:
+    sigset_t before_{};
+    Descriptor signals_;
+};
+
+fs::path running_program_folder() {
+    std::error_code error;
+    return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
+Outcome<Done> write_key(const fs::path& file) {
+    std::array<unsigned char, 32> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+        return Failure{fmt::format("cannot make a key: {}", errno_text(errno))};
+    return write_file(file, fmt::format("{:02x}\n", fmt::join(bytes, "")), 0600);
+}
+
+Outcome<Done> make_disk(const fs::path& file, unsigned size_mb) {
+    if (const auto made = write_file(file, {}, 0600); !made)
+        return made;
+    std::error_code error;
+    fs::resize_file(file, std::uintmax_t{size_mb} << 20, error);
+    if (error)
+        return Failure{
+            fmt::format("cannot make the disk image {}: {}", file.string(), error.message())};
+    return Done{};
+}
+
+std::string last_words(const fs::path& log) {
+    std::string text = read_file(log).value_or("");
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    return text.substr(text.rfind('\n') + 1);
+}
+
+/// Watches the console until the debuggee is ready, QEMU ends, the time is over or the user had
+/// enough.
+Outcome<BootProgress> watch_boot(const Options& options, const fs::path& folder, pid_t pid,
+                                 const Progress& progress) {
+    InterruptWatch interrupt;
+    BootProgress boot;
+    const auto begin = Clock::now();
+    auto stage_begin = begin;
+    for (;;) {
+        const bool ended = wait_for_end(pid, kLook);
+        const auto now = Clock::now();
+        for (const std::string& stage :
+             boot.advance(read_file(folder / kConsoleLog).value_or(""))) {
+            progress(fmt::format("boot: {} ... {:.1f} s", stage,
+                                 std::chrono::duration<double>(now - stage_begin).count()));
+            stage_begin = now;
+        }
+        if (boot.ready())
+            return boot;
+        if (auto defeat = boot.defeat())
+            return Failure{*defeat};
+        if (ended)
+            return Failure{
+                fmt::format("QEMU ended during the boot: {}", last_words(folder / kQemuLog))};
+        if (interrupt.interrupted())
+            return Failure{"the boot was interrupted", {}, ExitCode::kInterrupted};
+        if (now - begin > options.boot_timeout)
+            return Failure{fmt::format("no boot within {} s: waited for {}",
+                                       options.boot_timeout.count(), boot.awaited()),
+                           {},
+                           ExitCode::kTimeOut};
+    }
+}
+
+/// Everything before QEMU runs: kernel, archive, key, disk, accelerator.
+struct Prepared {
+    Kernel kernel;
+    fs::path archive;
+    AcceleratorChoice accelerator;
+};
+
+Outcome<Prepared> prepare(const Options& options, const fs::path& folder,
+                          const Progress& progress) {
+    if (find_program("qemu-system-x86_64").empty())
+        return Failure{"no qemu-system-x86_64 on this machine", "install qemu-system-x86"};
+    const fs::path build =
+        options.build_folder.empty() ? running_program_folder() : options.build_folder;
+    BuildParts parts = find_parts(build);
+    if (options.agent && parts.program.empty())
+        return Failure{fmt::format("no ringside program in {}", build.string()),
+                       "name the build folder with --build", ExitCode::kWrongOptions};
+    std::string release = newest_headers_release();
+    if (const auto module = parts.module.empty() ? std::nullopt : read_file(parts.module))
+        release = module_release(*module);
+    if (release.empty())
+        return Failure{"no ringside.ko in the build and no kernel headers on this machine",
+                       "install linux-headers-amd64 and build"};
+    auto kernel = prepare_kernel(release, kGuestModules, progress);
+    if (!kernel)
+        return kernel.failure();
+    auto archive = prepare_image(parts, *kernel, progress);
+    if (!archive)
+        return archive.failure();
+    if (const auto key = write_key(folder / kKeyFile); !key)
+        return key.failure();
+    if (const auto disk = make_disk(folder / kDiskImage, options.disk_mb); !disk)
+        return disk.failure();
+    auto accelerator = choose_accelerator(options, *kernel, *archive, folder, progress);
+    return Prepared{std::move(*kernel), std::move(*archive), std::move(accelerator)};
+}
+
+std::string key_of(const fs::path& folder) {
+    std::string key = read_file(folder / kKeyFile).value_or("");
+    while (!key.empty() && key.back() == '\n')
+        key.pop_back();
+    return key;
+}
+
+Outcome<Endpoint> boot(const Options& options, Claim& claimed, const Progress& progress) {
+    const auto begin = Clock::now();
+    const auto prepared = prepare(options, claimed.folder, progress);
+    if (!prepared)
+        return prepared.failure();
+    const bool use_kvm = prepared->accelerator.use_kvm;
+    progress(fmt::format("machine: {} cores, {} MB, {}{}", options.smp, options.memory_mb,
+                         use_kvm ? "KVM" : "TCG (emulated)",
+                         prepared->accelerator.reason.empty()
+                             ? ""
+                             : fmt::format("; {}", prepared->accelerator.reason)));
+    const auto pid = spawn_detached(
+        machine_command(options, use_kvm, options.agent ? BootMode::kAgent : BootMode::kBare,
+                        prepared->kernel.image, prepared->archive),
+        claimed.folder, kQemuLog, claimed.alive.get());
+    if (!pid)
+        return pid.failure();
+    claimed.alive = Descriptor{};
+    if (const auto written = write_file(claimed.folder / "pid", std::to_string(*pid)); !written) {
+        ::kill(*pid, SIGKILL);
+        return written.failure();
+    }
+    const auto reached = watch_boot(options, claimed.folder, *pid, progress);
+    if (!reached)
+        return reached.failure();
+    auto monitor = Monitor::connect(claimed.folder);
+    if (!monitor)
+        return monitor.failure();
+    const auto ports = monitor->forwarded_ports();
+    if (!ports)
+        return ports.failure();
+    Endpoint endpoint{.name = options.name,
+                      .host = "127.0.0.1",
+                      .port = ports->agent,
+                      .shell_port = ports->shell,
+                      .key_file = claimed.folder / kKeyFile,
+                      .console_log = claimed.folder / kConsoleLog,
+                      .root_log = claimed.folder / kRootLog,
+                      .pid = *pid,
+                      .accelerator = use_kvm ? "kvm" : "tcg",
+                      .kernel = prepared->kernel.release,
+                      .smp = options.smp,
+                      .agent = reached->agent()};
+    const auto answered = run_in_debuggee(
+        endpoint.shell_port, key_of(claimed.folder), "true", [](std::string_view, bool) {},
+        kFirstShell);
+    if (!answered)
+        return answered.failure();
+    if (const auto written = write_endpoint(claimed.folder, endpoint); !written)
+        return written.failure();
+    progress(fmt::format("lab '{}' is up after {:.1f} s: Linux {}, {}:{}", endpoint.name,
+                         std::chrono::duration<double>(Clock::now() - begin).count(),
+                         endpoint.kernel, endpoint.host, endpoint.port));
+    return endpoint;
+}
+
+}  // namespace
+
+Outcome<Endpoint> start(const Options& options, const Progress& progress) {
+    if (const auto good = check(options); !good)
+        return good.failure();
+    auto claimed = claim(options.name);
+    if (!claimed)
+        return claimed.failure();
+    auto endpoint = boot(options, *claimed, progress);
+    if (endpoint)
+        return endpoint;
+    Failure failure = endpoint.failure();
+    const bool booted = fs::exists(claimed->folder / kConsoleLog);
+    const auto kept = take_down(options.name, booted);
+    if (booted && kept && failure.code != ExitCode::kInterrupted)
+        failure.hint = fmt::format("console log: {}", kept->string());
+    return failure;
+}
+
+std::optional<Endpoint> find(std::string_view name) {
+    if (inspect(name) != LabState::kRunning)
+        return std::nullopt;
+    return read_endpoint(lab_folder(name));
+}
+
+std::vector<Endpoint> list() {
+    std::vector<Endpoint> running;
+    for (const std::string& name : lab_names())
+        if (auto endpoint = find(name))
+            running.push_back(std::move(*endpoint));
+    return running;
+}
+
+Outcome<fs::path> stop(std::string_view name) {
+    const auto endpoint = find(name);
+    if (!endpoint)
+        return Failure{fmt::format("no lab '{}' runs", name), {}, ExitCode::kUnreachable};
+    const bool clean = trouble_in(read_file(endpoint->console_log).value_or("")).empty();
+    return take_down(name, !clean);
+}
+
+Outcome<int> shell(std::string_view name, std::string_view command, const ShellOutput& output,
+                   std::chrono::milliseconds connect_timeout) {
+    const auto endpoint = find(name);
+    if (!endpoint)
+        return Failure{fmt::format("no lab '{}' runs", name), "ringside lab start",
+                       ExitCode::kUnreachable};
+    return run_in_debuggee(endpoint->shell_port, key_of(lab_folder(name)), command, output,
+                           connect_timeout);
+}
+
+}  // namespace ringside::lab
