@@ -22,6 +22,7 @@ build  libcli11-dev       command line of the program
 build  libreadline-dev    the prompt: history, completion, paste
 build  libasio-dev        event loop, sockets, signals
 build  nettle-dev         keyed hash that lets two ends of a link know each other
+build  nlohmann-json3-dev  reads QEMU's control protocol
 build  zlib1g-dev         CRC-32 of the frames on a link
 build  libgtest-dev       unit tests (the release preset configures them)
 build  libgmock-dev       unit tests: matchers

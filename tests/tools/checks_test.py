@@ -47,6 +47,8 @@ def test_downward_includes_are_fine(tmp_path):
         "linux/module.c": '#include <linux/module.h>\n#include "core_api.h"\n',
         "debugger/commands/events.cpp": '#include "language/lexer.hpp"\n#include <unistd.h>\n',
         "debugger/agent/agent.cpp": '#include "transport/link.hpp"\n',
+        "debugger/lab/image.cpp": '#include "lab/init.hpp"\n',
+        "debugger/lab/guest/init.hpp.in": "",
         "tests/unit/core/x86/msr_test.cpp": '#include <gtest/gtest.h>\n#include "x86/msr.hpp"\n',
     }) == []
 
