@@ -133,7 +133,7 @@ run_pytest() {
     local name=$1 folder=$2 status=0
     shift 2
     rm -f "$logs/$name.xml"
-    PYTHONPATH=tools $PYTHON -m pytest -p pytest_filter -p no:cacheprovider --name-filter "$filter" \
+    PYTHONPATH=tools $PYTHON -m pytest -p pytest_ringside -p no:cacheprovider --name-filter "$filter" \
         --junitxml "$logs/$name.xml" -o junit_family=xunit1 -rN -q "$@" "$folder" 2>&1 | tee "$logs/$name.log" ||
         status=$?
     [ "$status" -ne 5 ] || status=0
@@ -186,7 +186,7 @@ if [ $mode = quick ]; then
     [ -n "$filter" ] || skip "lab tests" "--quick"
 elif [ -d tests/lab ]; then
     lab_options=()
-    [ $mode = full ] && lab_options=(--full)
+    [ $mode = full ] && lab_options=(--full-run)
     stage lab run_pytest lab tests/lab "${lab_options[@]}" || :
     count $logs/lab.xml ""
 fi

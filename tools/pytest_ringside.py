@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pytest plugin of test.sh.
+
+--name-filter RE keeps the tests whose id matches, as 'ctest -R' does. Tests marked 'full' take
+minutes: they run with --full-run only, and are reported as skipped otherwise.
+"""
+
+import re
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--name-filter", default="", help="regular expression on the test's id")
+    parser.addoption("--full-run", action="store_true", help="also run tests marked 'full'")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "full: takes minutes, only with ./test.sh --full")
+
+
+def pytest_collection_modifyitems(config, items):
+    pattern = config.getoption("--name-filter")
+    if pattern:
+        chosen = [item for item in items if re.search(pattern, item.nodeid)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
+    if not config.getoption("--full-run"):
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(pytest.mark.skip(reason="only with --full"))
