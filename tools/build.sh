@@ -41,13 +41,15 @@ build_progress() {
     width=$(tput cols 2>/dev/null || echo 80)
     while read -r line; do
         case $line in
+            '['*'] Re-'*) continue ;; # ninja looks at globs and CMake files first
             '['[0-9]*'/'[0-9]*']'*) ;;
             *) continue ;;
         esac
         if [ -t 2 ]; then
             printf '\r\033[K%s' "${line:0:width-1}" >&2
-        elif [ $said = no ] && [[ $line != *Re-checking* ]]; then
-            echo "building $1 (${line%%]*} steps]; log: $1/build.log)" | sed 's/\[[0-9]*\///; s/\])/)/' >&2
+        elif [ $said = no ]; then
+            line=${line%%]*}
+            echo "building $1: ${line#*/} steps, log in $1/build.log" >&2
             said=yes
         fi
     done
