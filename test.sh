@@ -128,13 +128,13 @@ run_ctest() {
     return "$status"
 }
 
-# run_pytest NAME FOLDER [OPTION...]: exit status 5 of pytest means that no test matched.
+# run_pytest NAME ARGUMENT...: exit status 5 of pytest means that no test matched.
 run_pytest() {
-    local name=$1 folder=$2 status=0
-    shift 2
+    local name=$1 status=0
+    shift
     rm -f "$logs/$name.xml"
     PYTHONPATH=tools $PYTHON -m pytest -p pytest_ringside -p no:cacheprovider --name-filter "$filter" \
-        --junitxml "$logs/$name.xml" -o junit_family=xunit1 -rN -q "$@" "$folder" 2>&1 | tee "$logs/$name.log" ||
+        --junitxml "$logs/$name.xml" -o junit_family=xunit1 -rN -q "$@" 2>&1 | tee "$logs/$name.log" ||
         status=$?
     [ "$status" -ne 5 ] || status=0
     return "$status"
@@ -167,8 +167,13 @@ fi
 stage tests run_ctest build tests || :
 count $logs/tests.xml ""
 
-stage tools run_pytest tools tests/tools || :
-count $logs/tools.xml ""
+# pytest's files outside the lab: the scripts of the house, transcripts at a terminal.
+folders=()
+for folder in tests/*/; do
+    [ "$folder" = tests/lab/ ] || ! compgen -G "$folder*_test.py" >/dev/null || folders+=("$folder")
+done
+stage scripts run_pytest scripts "${folders[@]}" || :
+count $logs/scripts.xml ""
 
 if [ $mode = full ]; then
     if command -v clang-tidy-19 >/dev/null; then check clang-tidy check_tidy; else skip clang-tidy "not installed"; fi
