@@ -133,7 +133,7 @@ run_pytest() {
     local name=$1 status=0
     shift
     rm -f "$logs/$name.xml"
-    PYTHONPATH=tools $PYTHON -m pytest -p pytest_ringside -p no:cacheprovider --name-filter "$filter" \
+    $PYTHON -m pytest -p no:cacheprovider --name-filter "$filter" \
         --junitxml "$logs/$name.xml" -o junit_family=xunit1 -rN -q "$@" 2>&1 | tee "$logs/$name.log" ||
         status=$?
     [ "$status" -ne 5 ] || status=0

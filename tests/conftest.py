@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""pytest plugin of test.sh.
+"""Options that test.sh gives to pytest.
 
 --name-filter RE keeps the tests whose id matches, as 'ctest -R' does. Tests marked 'full' take
 minutes: they run with --full-run only, and are reported as skipped otherwise.
