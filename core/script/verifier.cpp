@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "script/verifier.hpp"
 
+#include "script/effects.hpp"
 #include "script/format.hpp"
 #include "script/machine_registers.hpp"
 #include "script/opcode_info.hpp"
@@ -23,50 +24,6 @@ bool is_name_character(char c, bool first) {
 /// Pseudo-registers the VM has no value for yet.
 bool is_available(u32 pseudo) {
     return pseudo < RS_PSEUDO_COUNT && pseudo != RS_PSEUDO_DATE && pseudo != RS_PSEUDO_TIME;
-}
-
-/// Opcodes and builtins that leave a trace outside of the run.
-bool has_effect(const rs_script_instruction& instruction) {
-    switch (instruction.op) {
-        case RS_OP_STORE_GLOBAL:
-        case RS_OP_GLOBAL_ADD:
-        case RS_OP_GLOBAL_ADD_I:
-        case RS_OP_GLOBAL_AND:
-        case RS_OP_GLOBAL_OR:
-        case RS_OP_GLOBAL_XOR:
-        case RS_OP_WRITE_REGISTER:
-        case RS_OP_STORE64:
-        case RS_OP_EDIT8:
-        case RS_OP_EDIT16:
-        case RS_OP_EDIT32:
-        case RS_OP_EDIT64:
-        case RS_OP_EDIT8_PA:
-        case RS_OP_EDIT16_PA:
-        case RS_OP_EDIT32_PA:
-        case RS_OP_EDIT64_PA:
-        case RS_OP_PRINTF:
-            return true;
-        case RS_OP_CALL_BUILTIN:
-            switch (instruction.c) {
-                case RS_BUILTIN_TEST_STATEMENT:
-                case RS_BUILTIN_CHECK_ADDRESS:
-                case RS_BUILTIN_VIRTUAL_TO_PHYSICAL:
-                case RS_BUILTIN_PHYSICAL_TO_VIRTUAL:
-                case RS_BUILTIN_MEMCMP:
-                case RS_BUILTIN_STRLEN:
-                case RS_BUILTIN_WCSLEN:
-                case RS_BUILTIN_STRCMP:
-                case RS_BUILTIN_STRNCMP:
-                case RS_BUILTIN_WCSCMP:
-                case RS_BUILTIN_WCSNCMP:
-                case RS_BUILTIN_RDTSC:
-                    return false;
-                default:
-                    return true;
-            }
-        default:
-            return false;
-    }
 }
 
 class Verifier {

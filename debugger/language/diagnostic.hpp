@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Messages of the compiler: script language section 14 "Compile-time checks and messages".
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace ringside::language {
+
+/// X(enumerator, stable code)
+#define RS_LANGUAGE_CODE_TABLE(X)                                                      \
+    X(kSyntax, "S001")            /* the text does not follow the grammar */           \
+    X(kBadNumber, "S002")         /* number out of range or with wrong digits */       \
+    X(kBadString, "S003")         /* unclosed string, unknown escape */                \
+    X(kBadCharacter, "S004")      /* byte that belongs to no token */                  \
+    X(kUnclosedComment, "S005")   /* */                                                \
+    X(kNotAvailable, "S006")      /* part of the language that is not available yet */ \
+    X(kNotSupported, "S007")      /* reserved word */                                  \
+    X(kUnresolved, "S008")        /* unknown variable, global or symbol */             \
+    X(kUnknownRegister, "S009")   /* unknown register or pseudo-register */            \
+    X(kHexName, "S010")           /* hexadecimal number used as a name */              \
+    X(kArguments, "S011")         /* wrong number or kind of arguments */              \
+    X(kNotAssignable, "S012")     /* assignment to something that is no variable */    \
+    X(kConstantOperation, "S013") /* constant division by zero, shift count */         \
+    X(kFormat, "S014")            /* printf format and arguments differ */             \
+    X(kMisplaced, "S015")         /* break, continue, return, event function */        \
+    X(kType, "S016")              /* types do not fit */                               \
+    X(kTooLarge, "S017")          /* limits exceeded */                                \
+    X(kBareRegister, "S101")      /* warnings from here on */                          \
+    X(kMaybeUnassigned, "S102")                                                        \
+    X(kUnsignedCompare, "S103")                                                        \
+    X(kAddressCompare, "S104")                                                         \
+    X(kNotAtomic, "S105")                                                              \
+    X(kEndlessLoop, "S106")                                                            \
+    X(kUnreachable, "S107")                                                            \
+    X(kNarrowed, "S108")                                                               \
+    X(kAlwaysZero, "S109")                                                             \
+    X(kRedeclared, "S110")                                                             \
+    X(kNote, "S111")
+
+enum class Code : u8 {
+#define RS_LANGUAGE_ENUM(name, code) name,
+    RS_LANGUAGE_CODE_TABLE(RS_LANGUAGE_ENUM)
+#undef RS_LANGUAGE_ENUM
+};
+
+/// "S001" ...
+const char* code_text(Code code);
+bool is_warning(Code code);
+
+struct Diagnostic {
+    Code code = Code::kSyntax;
+    std::string message;
+    u32 line = 0;    ///< from 1
+    u32 column = 0;  ///< from 1, in bytes
+    std::string file;
+    std::string source_line;
+
+    bool is_error() const { return !is_warning(code); }
+    /// The three lines: place and message, source line, marker; no line feed at the end. A warning
+    /// says so before its message.
+    std::string text() const;
+};
+
+/// A text to compile, with the way from byte offsets to lines.
+class Source {
+public:
+    Source(std::string_view text, std::string_view file);
+    std::string_view text() const { return text_; }
+    const std::string& file() const { return file_; }
+    u32 line_of(u32 offset) const;    ///< from 1
+    u32 column_of(u32 offset) const;  ///< from 1
+    std::string_view line_text(u32 line) const;
+
+private:
+    std::string_view text_;
+    std::string file_;
+    std::vector<u32> line_starts_;
+};
+
+/// Collects messages; errors beyond the first 20 are left out, and so is a second error at the
+/// same place.
+class DiagnosticList {
+public:
+    static constexpr usize kMaxErrors = 20;
+    static constexpr usize kMaxWarnings = 100;
+
+    explicit DiagnosticList(const Source& source) : source_{source} {}
+    void report(Code code, u32 offset, std::string message);
+    bool has_errors() const { return error_count_ > 0; }
+    bool is_full() const { return error_count_ >= kMaxErrors; }
+    /// Errors by place, then warnings by place.
+    std::vector<Diagnostic> take();
+
+private:
+    const Source& source_;
+    std::vector<Diagnostic> list_;
+    usize error_count_ = 0;
+    usize warning_count_ = 0;
+};
+
+}  // namespace ringside::language
