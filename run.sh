@@ -105,7 +105,7 @@ trap 'pass_on TERM' TERM
 trap 'pass_on HUP' HUP
 
 tools/setup.sh --quiet build lab || exit 1
-build_preset release build ringside lab_payload || exit 1
+build_preset release build lab_payload || exit 1
 
 lab_words=()
 [ "$name" = default ] || lab_words=(--name "$name")

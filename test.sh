@@ -99,7 +99,7 @@ trap 'echo "interrupted" >&2; failures+=("interrupted"); failed=$((failed + 1));
 check_format() {
     # The shim and the test modules follow the kernel's own layout; the rest is clang-format's.
     local report=$logs/format.log
-    if $PYTHON tools/source_files.py --c++ | grep -v '^linux/\|^tests/lab/modules/' |
+    if $PYTHON tools/source_files.py --c++ | grep -v '^linux/\|^tests/lab/kick/' |
         xargs -r clang-format --dry-run -Werror 2>"$report"; then
         return 0
     fi

@@ -23,7 +23,7 @@ RULES = [
     ("core/", [KERNEL]),
     ("linux/", [KERNEL]),
     ("cmake/", [PROGRAM, KERNEL]),   # the files that build core/ and linux/ go with them
-    ("tests/lab/modules/", [KERNEL]),  # linked into the kernel
+    ("tests/lab/kick/", [KERNEL]),  # linked into the kernel
     ("", [PROGRAM]),
 ]
 
