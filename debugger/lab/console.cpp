@@ -42,7 +42,7 @@ constexpr std::string_view kTrouble[] = {
     "as unstable",
     "clocksource: Long readout interval",
     "BUG:",
-    "WARNING:",
+    "WARNING: CPU",
     "Oops",
     "Kernel panic",
     "general protection",

@@ -116,7 +116,9 @@ std::vector<std::string> machine_command(const Options& options, bool use_kvm, B
          fmt::format("user,id=net0,hostfwd=tcp:127.0.0.1:0-:{},hostfwd=tcp:127.0.0.1:0-:{}",
                      kAgentPort, kShellPort),
          "-device", "virtio-net-pci,netdev=net0,romfile=", "-fw_cfg",
-         fmt::format("name=opt/ringside/key,file={}", kKeyFile)});
+         fmt::format("name=opt/ringside/key,file={}", kKeyFile),
+         // A device without a driver of its own: the tests' source of interrupts on demand.
+         "-device", "edu"});
     if (options.disk_mb != 0)
         add({"-drive",
              fmt::format("file={},format=raw,if=none,id=scratch,cache=unsafe", kDiskImage),
