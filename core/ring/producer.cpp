@@ -64,12 +64,12 @@ bool Producer::write(const Message& message, Room room) {
     return true;
 }
 
-void Producer::report_losses(u64 time_ns) {
+void Producer::report_losses() {
     u64 end = head_;
     for (u32 i = 0; i < loss_count_; ++i)
         end = position_after(end, kLossRecord);
     if (loss_count_ != 0 && fits(end, Room::kControl))
-        append_losses(time_ns);
+        append_losses(last_loss_ns_);
 }
 
 bool Producer::has_waiting_reader() const {
@@ -138,6 +138,7 @@ void Producer::append_losses(u64 time_ns) {
 
 void Producer::count_loss(const Message& message) {
     ++dropped_;
+    last_loss_ns_ = message.time_ns;
     u32 i = 0;
     while (i < loss_count_ && (losses_[i].tag != message.tag || losses_[i].owner != message.owner))
         ++i;

@@ -40,8 +40,9 @@ public:
     /// @return false when there was no room: the message is dropped and counted for its tag.
     bool write(const Message& message, Room room);
 
-    /// Announces losses that no later message has announced yet, as far as there is room.
-    void report_losses(u64 time_ns);
+    /// Announces losses that no later message has announced yet, if there is room; they carry the
+    /// time of the latest loss.
+    void report_losses();
 
     /// Whether a reader sleeps and must be woken to see what was written. A full fence orders the
     /// last write() before this look; the reader does the same the other way round.
@@ -78,6 +79,7 @@ private:
     u64 sequence_ = 0;
     u64 written_ = 0;
     u64 dropped_ = 0;
+    u64 last_loss_ns_ = 0;
     u32 core_ = 0;
     u32 loss_count_ = 0;
     Loss losses_[kMaxLosses] = {};

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The only door between the kernel-module shim and the core: C entry points, and the table of
+ * functions the core needs from the operating system. All calls are made in kernel context (never
+ * in root mode), and the shim serialises those that are not marked otherwise with one mutex.
+ */
+#ifndef RINGSIDE_CORE_API_H
+#define RINGSIDE_CORE_API_H
+
+#include "ringside/error.h"
+#include "ringside/ioctl.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { RS_LOG_ERROR = 0, RS_LOG_WARN = 1, RS_LOG_INFO = 2 };
+
+/* What the core needs from the operating system. Called in kernel context only. */
+struct rs_platform {
+    /* Zeroed, physically contiguous, aligned to its size rounded up to a power of two, inside the
+     * direct map; 0 when out of memory. */
+    void *(*allocate)(__u64 bytes);
+    void (*release)(void *memory, __u64 bytes);
+    void (*log)(int level, const char *text);
+    /* Runs function(argument) on one online CPU, interrupts off, and waits. 0, or -1 if the CPU is
+     * not online. */
+    int (*run_on)(__u32 cpu, void (*function)(void *), void *argument);
+    __u32 (*this_cpu)(void);
+    int (*core_online)(__u32 cpu);
+    int (*pid_exists)(__u32 pid);
+    /* Lets other tasks run; may be called for a long time. */
+    void (*relax)(void);
+    /* Returns when every NMI handler that ran at the time of the call has ended. */
+    void (*wait_for_nmi_handlers)(void);
+};
+
+struct rs_memory_range {
+    __u64 start; /* physical, page-aligned */
+    __u64 end;
+};
+
+struct rs_image_range {
+    __u64 address; /* virtual, where the module's pages are mapped */
+    __u32 bytes;   /* multiple of the page size */
+    __u32 rights;  /* RS_IMAGE_* */
+};
+enum { RS_IMAGE_WRITE = 1, RS_IMAGE_EXECUTE = 2 };
+
+#define RS_MAX_RAM_RANGES 128
+#define RS_MAX_IMAGE_RANGES 8
+
+/* What the core must know of the running kernel. */
+struct rs_kernel_facts {
+    __u64 direct_map;      /* virtual address of physical address 0 */
+    __u64 encryption_mask; /* AMD SME's C-bit in page-table entries, 0 if off */
+    __u64 tsc_khz;
+    __u32 page_table_isolation; /* user mode runs on page tables of its own (CR3 bit 12) */
+    __u32 core_count;           /* possible CPUs; the arrays below have this many entries */
+    const __u64 *current_slot;  /* physical address of each CPU's pointer to 'current' */
+    const __u64 *kernel_gs;     /* each CPU's kernel GS base */
+    __u64 init_task;            /* virtual */
+    __u64 init_task_physical;
+    __u32 task_pid;             /* offsets into task_struct */
+    __u32 task_tgid;
+    __u32 task_comm;
+    __u32 task_group_leader;
+    __u32 task_mm;
+    __u32 task_fs_base;
+    __u32 ram_count;
+    __u32 image_count;
+    struct rs_memory_range ram[RS_MAX_RAM_RANGES];
+    struct rs_image_range image[RS_MAX_IMAGE_RANGES];
+};
+
+/* Can this processor be virtualized, and is it free? RS_OK or RS_ERR_*; *vendor is filled in any
+ * case. May be called without the mutex. */
+__u32 rs_core_probe(__u32 *vendor);
+
+/* Slides under every online CPU, all or nothing. */
+__u32 rs_core_load(const struct rs_platform *platform, const struct rs_kernel_facts *facts,
+                   struct rs_load *request);
+/* Clears all events and devirtualizes every CPU. */
+__u32 rs_core_unload(void);
+int rs_core_is_loaded(void);
+
+/* Requests of one client; images are copies the core may write to. Return RS_OK or RS_ERR_*, also
+ * left in the request's own 'error' field where it has one. */
+__u32 rs_core_register_event(__u32 client, void *image, __u64 bytes);
+__u32 rs_core_modify_event(__u32 client, struct rs_modify_event *request);
+__u32 rs_core_list_events(void *image, __u64 bytes);
+__u32 rs_core_event_stat(struct rs_event_stat *request);
+__u32 rs_core_eval(__u32 client, void *image, __u64 bytes);
+
+/* A client is one open file. RS_ERR_OTHER_CLIENTS: too many are open. Removing it clears its events. */
+__u32 rs_core_add_client(__u32 client);
+void rs_core_remove_client(__u32 client);
+
+/* Copies whole messages for `client` to `buffer`, oldest first. Returns bytes; -1 if the next one
+ * does not fit; 0 if there are none: then root mode wakes the readers when there are, though not
+ * within 5 ms of the last time. */
+__s64 rs_core_read_messages(__u32 client, void *buffer, __u64 bytes);
+/* Whether read would return something; if not, as above. */
+int rs_core_poll_messages(__u32 client);
+/* Whether any client that found nothing has messages by now. */
+int rs_core_waiting_messages(void);
+
+/* NMI context, any CPU, no mutex: whether this NMI was root's request to wake the readers. */
+int rs_core_take_wakeup(__u32 cpu);
+
+/* CPU hotplug; called on that CPU with the mutex held. */
+__u32 rs_core_cpu_online(__u32 cpu);
+__u32 rs_core_cpu_offline(__u32 cpu);
+/* The kernel is dying or restarting and this CPU must leave virtualization now. Any context. */
+void rs_core_emergency_leave(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

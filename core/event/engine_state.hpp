@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Everything guest context and root mode share, and what each core keeps for itself.
+#pragma once
+
+#include <atomic>
+
+#include "base/root_pointer.hpp"
+#include "base/types.hpp"
+#include "event/clock.hpp"
+#include "event/counter.hpp"
+#include "event/snapshot.hpp"
+#include "event/wake.hpp"
+#include "ring/producer.hpp"
+#include "script/vm.hpp"
+
+namespace ringside::event {
+
+/// A core's counters. Root on that core writes them, between open() and close() at each exit;
+/// guest context reads.
+struct alignas(kPageSize) CoreStats {
+    Counter sequence;         // 0x00 odd while the numbers below are being changed
+    Counter arrivals;         // 0x08 external interrupts taken
+    Counter delivered;        // 0x10
+    Counter ignored;          // 0x18
+    Counter pending;          // 0x20 arrivals - delivered - ignored
+    Counter exits;            // 0x28
+    Counter interrupt_exits;  // 0x30
+    Counter nmi_exits;        // 0x38
+    Counter self_wakes;       // 0x40
+    Counter refused_runs;     // 0x48 scripts not run because they were nested too deeply
+
+    /// Root, at the start and the end of what happens at one exit.
+    void open() {
+        sequence.add(1);
+        std::atomic_thread_fence(std::memory_order_release);
+    }
+    void close() {
+        std::atomic_thread_fence(std::memory_order_release);
+        sequence.add(1);
+    }
+};
+
+/// What a core tells guest context about adoption; a cache line for each core.
+struct alignas(64) CoreSlot {
+    std::atomic<u64> adopted;           // generation, written by root
+    std::atomic<u32> wants_interrupts;  // written by root at adoption
+    std::atomic<u32> is_participating;  // written by guest context: virtualized
+};
+
+/// The shared state; root reaches it by a root pointer.
+struct EngineState {
+    // Root address of the current Snapshot, never null. Stored with release by guest context.
+    alignas(64) std::atomic<u64> snapshot;
+    // Grows whenever cores have something to adopt. Guest context stores the snapshot first.
+    std::atomic<u64> generation;
+
+    // Constant while loaded.
+    alignas(64) Clock clock;
+    u64 script_budget = 0;  // operations a run
+    u64 script_ticks = 0;   // TSC ticks a run
+    u64 wake_pause_ticks = 0;
+    u32 core_count = 0;
+    RootPointer<CoreSlot> slots;  // core_count entries
+    RootPointer<u64> globals;     // RS_SCRIPT_MAX_GLOBALS values, unused ones 0
+
+    const Snapshot& current_in_root() const {
+        return *RootPointer<const Snapshot>::from_value(snapshot.load(std::memory_order_acquire))
+                    .in_root();
+    }
+};
+
+/// What a core's root mode keeps for itself; guest context touches it before the first exit only.
+struct CoreState {
+    static constexpr u32 kFrames = 2;  // one run, and one inside of an evaluation
+
+    u32 core = 0;
+    u32 depth = 0;                  // runs in progress
+    EngineState* engine = nullptr;  // root address
+    CoreStats* stats = nullptr;     // root address
+    CoreSlot* slot = nullptr;       // root address
+    u64 adopted = 0;
+    bool wants_interrupts = false;
+    bool has_kick_request = false;
+    Wake wake;
+    ring::Producer producer;
+    script::Frame frames[kFrames];
+};
+
+}  // namespace ringside::event

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What root does with an arriving interrupt. Specification section 3 "Trigger pipeline", steps 1
+// to 4. Root mode, own core, interrupts off.
+#pragma once
+
+#include "base/types.hpp"
+#include "event/engine_state.hpp"
+#include "script/guest_access.hpp"
+
+namespace ringside::event {
+
+/// What becomes of the interrupt. kIgnore needs short-circuiting, which registration refuses.
+enum class Verdict : u8 { kDeliver, kIgnore };
+
+/// Runs the events of `range`, which is not empty. Use on_arrival().
+Verdict run_events(CoreState& core, const Snapshot& snapshot, Range range, u8 vector,
+                   script::GuestAccess& guest);
+
+/// Counts the arrival of `vector` and runs the events it triggers, in ascending id, their actions
+/// in the order they were given. Without a matching event: two loads, a table look-up, one count.
+inline Verdict on_arrival(CoreState& core, u8 vector, script::GuestAccess& guest) {
+    core.stats->arrivals.add(1);
+    const Snapshot& snapshot = core.engine->current_in_root();
+    const Range range = snapshot.events_on(core.core, vector);
+    if (range.count == 0) [[likely]]
+        return Verdict::kDeliver;
+    return run_events(core, snapshot, range, vector, guest);
+}
+
+/// One run of a script on behalf of RS_IOC_EVAL. In shared memory; guest context fills it in and
+/// reads it when root is done.
+struct Evaluation {
+    RootPointer<const u8> program;  ///< verified and linked image
+    RootPointer<char> text;         ///< where printed text goes
+    u32 text_room = 0;              ///< bytes there
+    u32 text_len = 0;               ///< out: bytes written
+    u32 is_text_cut = 0;            ///< out: more was printed than fits
+    std::atomic<u32> stop;          ///< guest context: end the run at the next backward jump
+    u32 core = 0;                   ///< out: where it ran
+    script::RunResult result;       ///< out
+
+    // For guest context alone.
+    usize program_bytes = 0;
+    u8* program_in_guest = nullptr;
+    char* text_in_guest = nullptr;
+};
+
+/// Runs the script once; text goes to the evaluation, not to the ring.
+void evaluate(CoreState& core, Evaluation& evaluation, script::GuestAccess& guest);
+
+}  // namespace ringside::event

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "event/registry.hpp"
+
+#include "base/bits.hpp"
+#include "base/memory.hpp"
+#include "script/verifier.hpp"
+
+namespace ringside::event {
+
+Result<void> Registry::open(Engine& engine, Machine& machine) {
+    engine_ = &engine;
+    machine_ = &machine;
+    next_id_ = 0;
+    count_ = 0;
+    retired_ = nullptr;
+    globals_ =
+        static_cast<script::GlobalTable*>(engine.memory().allocate(sizeof(script::GlobalTable)));
+    if (globals_ == nullptr) {
+        engine_ = nullptr;
+        return Error{RS_ERR_CANNOT_CREATE};
+    }
+    return {};
+}
+
+void Registry::close() {
+    if (engine_ == nullptr)
+        return;
+    for (u32 i = 0; i < count_; ++i)
+        free_event(events_[i]);
+    count_ = 0;
+    while (retired_ != nullptr) {
+        Event* const next = retired_->next_retired;
+        free_event(retired_);
+        retired_ = next;
+    }
+    engine_->memory().release(globals_, sizeof(script::GlobalTable));
+    globals_ = nullptr;
+    engine_ = nullptr;
+}
+
+u32 Registry::count() const {
+    u32 sum = 0;
+    for_each([&sum](const Event&) { ++sum; });
+    return sum;
+}
+
+Event* Registry::find(u64 tag) const {
+    Event* found = nullptr;
+    for_each([&](Event& event) {
+        if (event.tag == tag)
+            found = &event;
+    });
+    return found;
+}
+
+Result<void> Registry::check_limits(u64 vector) const {
+    if (count() >= RS_MAX_EVENTS || count_ > RS_MAX_EVENTS || next_id_ == ~u32{0})
+        return Error{RS_ERR_TOO_MANY_EVENTS, count()};
+    u32 on_all = 0;
+    u32 on_vector[RS_VECTOR_LAST + 1] = {};
+    for_each([&](const Event& event) {
+        if (event.vector == RS_VECTOR_ALL)
+            ++on_all;
+        else
+            ++on_vector[event.vector];
+    });
+    for (u32 i = RS_VECTOR_FIRST; i <= RS_VECTOR_LAST; ++i)
+        if ((vector == RS_VECTOR_ALL || vector == i) &&
+            on_all + on_vector[i] >= RS_MAX_EVENTS_PER_VECTOR)
+            return Error{RS_ERR_TOO_MANY_ON_VECTOR, i};
+    return {};
+}
+
+Result<Registry::Program> Registry::load_program(std::span<const u8> payload, bool in_event) {
+    SharedMemory& memory = engine_->memory();
+    Program program{.image = static_cast<u8*>(memory.allocate(payload.size())),
+                    .bytes = static_cast<u32>(payload.size())};
+    if (program.image == nullptr)
+        return Error{RS_ERR_CANNOT_CREATE};
+    copy_bytes(program.image, payload.data(), payload.size());
+    const std::span<u8> image{program.image, payload.size()};
+    // Short-circuiting does not exist yet, so event_sc() is refused in events as well.
+    const script::VerifyResult verified = script::verify(image, {.in_event = false});
+    Error error{RS_ERR_BAD_ACTION, verified.instruction};
+    if (verified) {
+        const auto linked = script::link(image, *globals_);
+        if (linked)
+            return program;
+        error = linked.error();
+    } else if (in_event && verified.rule == script::Rule::kNotInThisContext) {
+        error = Error{RS_ERR_NOT_YET, verified.instruction};
+    }
+    memory.release(program.image, program.bytes);
+    return error;
+}
+
+Result<Event*> Registry::make_event(const Registration& registration, u32 owner) {
+    SharedMemory& memory = engine_->memory();
+    const rs_event_detail& detail = registration.detail;
+    const s64 delta = memory.root_delta();
+    auto* const event = static_cast<Event*>(memory.allocate(sizeof(Event)));
+    if (event == nullptr)
+        return Error{RS_ERR_CANNOT_CREATE};
+    event->cookie = detail.cookie;
+    event->vector = static_cast<u32>(detail.optional_param[0]);
+    event->core_id = detail.core_id;
+    event->process_id = detail.process_id;
+    event->flags = detail.flags;
+    event->stage = detail.stage;
+    event->output_count = detail.output_count;
+    for (u32 i = 0; i < RS_MAX_OUTPUTS; ++i)
+        event->output_tag[i] = detail.output_tag[i];
+    event->flips.owner = owner;
+    Error error{RS_ERR_CANNOT_CREATE};
+    const auto fail = [&] {
+        free_event(event);
+        return error;
+    };
+    auto* const counters =
+        static_cast<EventCounters*>(memory.allocate(engine_->core_count() * sizeof(EventCounters)));
+    if (counters == nullptr)
+        return fail();
+    event->counters = RootPointer<EventCounters>::from_guest(counters, delta);
+    if (!registration.command.empty()) {
+        event->command = static_cast<u8*>(memory.allocate(registration.command.size()));
+        if (event->command == nullptr)
+            return fail();
+        event->command_len = static_cast<u32>(registration.command.size());
+        copy_bytes(event->command, registration.command.data(), registration.command.size());
+    }
+    for (u32 i = 0; i < detail.action_count; ++i) {
+        const ActionImage& action = registration.actions[i];
+        const auto program = load_program(action.payload, true);
+        if (!program) {
+            error = program.error();
+            return fail();
+        }
+        event->actions[i].type = action.header.action_type;
+        event->actions[i].flags = action.header.flags;
+        event->actions[i].program = RootPointer<const u8>::from_guest(program->image, delta);
+        event->actions[i].program_bytes = program->bytes;
+        event->action_count = i + 1;
+        if (action.header.script_pointer != script::ProgramView{program->image}.code_count()) {
+            error = Error{RS_ERR_BAD_ACTION, action.header.script_pointer};
+            return fail();
+        }
+    }
+    return event;
+}
+
+void Registry::free_event(Event* event) {
+    SharedMemory& memory = engine_->memory();
+    const s64 delta = memory.root_delta();
+    for (u32 i = 0; i < event->action_count; ++i)
+        memory.release(const_cast<u8*>(event->actions[i].program.in_guest(delta)),
+                       event->actions[i].program_bytes);
+    if (event->command != nullptr)
+        memory.release(event->command, event->command_len);
+    if (event->counters)
+        memory.release(event->counters.in_guest(delta),
+                       engine_->core_count() * sizeof(EventCounters));
+    memory.release(event, sizeof(Event));
+}
+
+Result<u64> Registry::add(std::span<const u8> image, u32 owner) {
+    Registration registration;
+    RS_TRY(parse_registration(image, registration));
+    RS_TRY(check_machine(registration.detail, *machine_));
+    // Events that scripts have cleared leave room.
+    (void)reclaim();
+    RS_TRY(check_limits(registration.detail.optional_param[0]));
+    const auto made = make_event(registration, owner);
+    if (!made)
+        return made.error();
+    Event* const event = *made;
+    event->id = next_id_;
+    event->tag = RS_TAG_BASE + next_id_;
+    if ((registration.detail.flags & RS_EVF_START_DISABLED) == 0)
+        event->enable();
+    events_[count_++] = event;
+    if (!rebuild()) {
+        --count_;
+        free_event(event);
+        return Error{RS_ERR_CANNOT_CREATE};
+    }
+    ++next_id_;
+    return event->tag;
+}
+
+/// Publishes a snapshot without the events that were cleared, and retires those.
+/// @return false when there is no memory: everything stays as it was, root skips them by itself.
+bool Registry::rebuild() {
+    for (u32 i = 0; i < count_; ++i)
+        events_[i]->is_leaving = events_[i]->is_cleared();
+    Snapshot* const snapshot =
+        Snapshot::build(events_, count_, engine_->core_count(), engine_->memory());
+    if (snapshot == nullptr)
+        return false;
+    const u64 generation = engine_->publish(snapshot);
+    u32 kept = 0;
+    for (u32 i = 0; i < count_; ++i) {
+        Event* const event = events_[i];
+        if (!event->is_leaving) {
+            events_[kept++] = event;
+            continue;
+        }
+        event->retired_at = generation;
+        event->next_retired = retired_;
+        retired_ = event;
+    }
+    count_ = kept;
+    return true;
+}
+
+void Registry::clear(Event& event) {
+    event.stop_runs();
+    event.request_clear();
+}
+
+Result<void> Registry::modify(rs_modify_event& request) {
+    if (request.action > RS_MODIFY_CLEAR)
+        return Error{RS_ERR_BAD_MODIFY, request.action};
+    const bool is_all = request.tag == RS_TAG_ALL;
+    if (is_all ? count() == 0 : find(request.tag) == nullptr)
+        return Error{RS_ERR_NO_SUCH_EVENT, request.tag};
+    request.is_enabled = 0;
+    for_each([&](Event& event) {
+        if (!is_all && event.tag != request.tag)
+            return;
+        if (request.action == RS_MODIFY_ENABLE)
+            event.enable();
+        if (request.action == RS_MODIFY_DISABLE) {
+            event.disable();
+            event.stop_runs();
+        }
+        if (request.action == RS_MODIFY_CLEAR)
+            clear(event);
+        if (event.is_active())
+            request.is_enabled = 1;
+    });
+    if (request.action == RS_MODIFY_CLEAR) {
+        if (!rebuild())
+            engine_->announce();
+    } else if (request.action != RS_MODIFY_QUERY) {
+        engine_->announce();
+    }
+    return {};
+}
+
+void Registry::remove_client(u32 owner) {
+    bool has_cleared = false;
+    for_each([&](Event& event) {
+        if (event.flips.owner.load(std::memory_order_relaxed) != owner)
+            return;
+        if ((event.flags & RS_EVF_PERSIST) != 0) {
+            event.flips.owner.store(kNoOwner, std::memory_order_relaxed);
+        } else {
+            clear(event);
+            has_cleared = true;
+        }
+    });
+    if (!has_cleared || !rebuild())
+        engine_->announce();
+}
+
+void Registry::clear_all() {
+    for_each([this](Event& event) { clear(event); });
+    if (!rebuild())
+        engine_->announce();
+}
+
+bool Registry::reclaim() {
+    if (count() != count_)
+        (void)rebuild();
+    engine_->reclaim();
+    const u64 adopted = engine_->adopted_by_all();
+    Event** link = &retired_;
+    while (*link != nullptr) {
+        Event* const event = *link;
+        if (event->retired_at > adopted) {
+            link = &event->next_retired;
+            continue;
+        }
+        *link = event->next_retired;
+        free_event(event);
+    }
+    return retired_ != nullptr || count() != count_;
+}
+
+Result<Evaluation*> Registry::prepare_evaluation(std::span<const u8> program, u32 text_room) {
+    SharedMemory& memory = engine_->memory();
+    const auto loaded = load_program(program, false);
+    if (!loaded)
+        return loaded.error();
+    auto* const evaluation = static_cast<Evaluation*>(memory.allocate(sizeof(Evaluation)));
+    auto* const text = text_room == 0 ? nullptr : static_cast<char*>(memory.allocate(text_room));
+    if (evaluation == nullptr || (text_room != 0 && text == nullptr)) {
+        if (evaluation != nullptr)
+            memory.release(evaluation, sizeof(Evaluation));
+        if (text != nullptr)
+            memory.release(text, text_room);
+        memory.release(loaded->image, loaded->bytes);
+        return Error{RS_ERR_CANNOT_CREATE};
+    }
+    evaluation->program_in_guest = loaded->image;
+    evaluation->program_bytes = loaded->bytes;
+    evaluation->program = RootPointer<const u8>::from_guest(loaded->image, memory.root_delta());
+    evaluation->text_in_guest = text;
+    evaluation->text = RootPointer<char>::from_guest(text, memory.root_delta());
+    evaluation->text_room = text_room;
+    return evaluation;
+}
+
+void Registry::release_evaluation(Evaluation* evaluation) {
+    SharedMemory& memory = engine_->memory();
+    memory.release(evaluation->program_in_guest, evaluation->program_bytes);
+    if (evaluation->text_in_guest != nullptr)
+        memory.release(evaluation->text_in_guest, evaluation->text_room);
+    memory.release(evaluation, sizeof(Evaluation));
+}
+
+}  // namespace ringside::event

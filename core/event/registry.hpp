@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The events of one load: registration, changes, listing, counters. Guest context only; the
+// caller serialises. Specification sections 10.1 "Events" and 15.2 "Event registration".
+//
+// Nothing here waits. What root may still be using is retired and freed by reclaim() once every
+// core has adopted a later generation; making cores adopt is the hypervisor's business.
+#pragma once
+
+#include <span>
+
+#include "base/result.hpp"
+#include "event/engine.hpp"
+#include "event/image.hpp"
+#include "event/machine.hpp"
+#include "event/pipeline.hpp"
+#include "script/globals.hpp"
+
+namespace ringside::event {
+
+/// Usable from zeroed memory.
+class Registry {
+public:
+    /// `engine` is open and outlives the registry. RS_ERR_CANNOT_CREATE: no memory.
+    Result<void> open(Engine& engine, Machine& machine);
+    /// Frees everything at once. No core may be in root any more.
+    void close();
+
+    /// Registers the event of an image for a client. Nothing is kept on failure, no id consumed.
+    /// @param image  private copy of the caller's bytes, aligned to 8.
+    /// @param owner  the client, not kNoOwner.
+    /// @return the tag.
+    Result<u64> add(std::span<const u8> image, u32 owner);
+
+    /// Queries, enables, disables or clears one event or all (RS_TAG_ALL); fills is_enabled, with
+    /// RS_TAG_ALL: any event is. In effect for arrivals that begin after all cores have adopted
+    /// the generation found afterwards (TRG-7).
+    Result<void> modify(rs_modify_event& request);
+
+    /// Lists events from header.first_tag on. @param room  where entries go, behind the header.
+    Result<void> list(rs_event_list& header, std::span<u8> room) const;
+
+    /// Counters of one event over all cores, or of one core.
+    Result<void> stat(rs_event_stat& request) const;
+    /// Counters of one event on one core.
+    Result<void> stat_on_core(rs_event_stat& request, u32 core) const;
+
+    /// Clears the client's events; those with RS_EVF_PERSIST stay without an owner.
+    void remove_client(u32 owner);
+    void clear_all();
+
+    /// Takes events that scripts have cleared out of the snapshot, and frees what no core can
+    /// hold. Call after adoption and now and then.
+    /// @return whether something still waits for adoption.
+    bool reclaim();
+
+    /// Verifies, links and stores a script for RS_IOC_EVAL.
+    /// @param text_room  bytes of text to keep.
+    Result<Evaluation*> prepare_evaluation(std::span<const u8> program, u32 text_room);
+    void release_evaluation(Evaluation* evaluation);
+
+    /// Events listed.
+    u32 count() const;
+
+private:
+    struct Program {
+        u8* image = nullptr;
+        u32 bytes = 0;
+    };
+
+    Result<Program> load_program(std::span<const u8> payload, bool in_event);
+    Result<Event*> make_event(const Registration& registration, u32 owner);
+    Result<void> check_limits(u64 vector) const;
+    void free_event(Event* event);
+    void clear(Event& event);
+    bool rebuild();
+    Event* find(u64 tag) const;
+    template <class Visit>
+    void for_each(Visit visit) const;
+
+    Engine* engine_ = nullptr;
+    Machine* machine_ = nullptr;
+    script::GlobalTable* globals_ = nullptr;
+    u32 next_id_ = 0;
+    u32 count_ = 0;  // of events_, those cleared but not yet left out of the snapshot included
+    Event* events_[RS_MAX_EVENTS + 1] = {};
+    Event* retired_ = nullptr;
+};
+
+/// Visits the events not cleared, ascending id.
+template <class Visit>
+void Registry::for_each(Visit visit) const {
+    for (u32 i = 0; i < count_; ++i)
+        if (!events_[i]->is_cleared())
+            visit(*events_[i]);
+}
+
+}  // namespace ringside::event

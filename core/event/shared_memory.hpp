@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Where the engine's memory comes from.
+#pragma once
+
+#include "base/types.hpp"
+
+namespace ringside::event {
+
+/// Memory that both guest context and root mode reach. Guest context only; the caller serialises.
+class SharedMemory {
+public:
+    static constexpr usize kMaxBytes = 4 * 1024 * 1024;  ///< never asked for more
+
+    /// Zeroed and physically contiguous, aligned to its size up to a page; the address is the one
+    /// of guest context. Null: no memory.
+    virtual void* allocate(usize bytes) = 0;
+    /// @param bytes  as passed to allocate().
+    virtual void release(void* memory, usize bytes) = 0;
+    /// What root mode adds to an address of guest context; constant while memory is in use.
+    virtual s64 root_delta() = 0;
+
+protected:
+    ~SharedMemory() = default;
+};
+
+}  // namespace ringside::event

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Requests of the kernel's side, and hypercalls meant for a hypervisor below us.
+#include "vcpu/hypercall.hpp"
+
+#include "event/pipeline.hpp"
+#include "monitor/monitor.hpp"
+#include "vcpu/exit_loop.hpp"
+#include "vcpu/guest_view.hpp"
+
+namespace ringside::monitor {
+namespace {
+
+using vcpu::After;
+using vcpu::Hypercall;
+using vcpu::Vcpu;
+
+constexpr u32 kVmmcallBytes = 3;
+
+/// Runs the guest's call in its stead: the hypervisor below sees the same registers.
+void forward(Vcpu& vcpu) {
+    u64 rax = vcpu.backend->read_register(RS_FULL_RAX);
+    auto& r = *vcpu.registers;
+    asm volatile("vmmcall" : "+a"(rax), "+b"(r.rbx), "+c"(r.rcx), "+d"(r.rdx), "+S"(r.rsi)
+                 : : "memory");
+    vcpu.backend->write_register(RS_FULL_RAX, rax);
+}
+
+}  // namespace
+
+After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
+    vcpu::Backend& backend = *vcpu.backend;
+    const bool privileged = backend.privilege_level() == 0;
+    const bool ours = u32(backend.read_register(RS_FULL_RAX)) == vcpu::kHypercallMagic;
+    if (!privileged || !ours) {
+        if (vcpu.machine->forward_hypercalls && privileged) {
+            forward(vcpu);
+            backend.skip_instruction(kVmmcallBytes);
+        } else {
+            vcpu::queue_undefined_instruction(vcpu);
+        }
+        return After::kResume;
+    }
+    backend.skip_instruction(kVmmcallBytes);
+    u64 result = 0;
+    switch (Hypercall(vcpu.registers->rcx)) {
+        case Hypercall::kPing:
+            result = vcpu::kPingAnswer + vcpu.core;
+            break;
+        case Hypercall::kAdopt:
+            vcpu::signal_other_cores(vcpu);  // this core adopts on its way out
+            break;
+        case Hypercall::kEvaluate: {
+            vcpu::GuestView guest{vcpu};
+            event::evaluate(*vcpu.core_state,
+                            *reinterpret_cast<event::Evaluation*>(vcpu.registers->rdx), guest);
+            break;
+        }
+        case Hypercall::kDevirtualize:
+            if (vcpu.waiting.interrupts.empty() && !vcpu.waiting.in_flight.valid)
+                return After::kDevirtualize;
+            result = vcpu::kBusy;
+            break;
+        default:
+            result = ~u64{0};
+    }
+    backend.write_register(RS_FULL_RAX, result);
+    return After::kResume;
+}
+
+}  // namespace ringside::monitor

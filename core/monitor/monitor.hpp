@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The sources of events and the exits served for the guest's sake; one file each.
+#pragma once
+
+#include "vcpu/vcpu.hpp"
+
+namespace ringside::monitor {
+
+/// Fills in a handler for every exit reason.
+void fill(vcpu::ExitTable& table);
+
+vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_hypercall(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_read_msr(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_write_msr(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_triple_fault(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_unexpected(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+
+}  // namespace ringside::monitor

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "platform.hpp"
+
+namespace ringside {
+
+void* RootMemory::allocate(usize bytes) {
+    bytes = align_up(bytes, kPageSize);
+    void* memory = platform_->allocate(bytes);
+    if (memory && !mark(memory, bytes, true)) {
+        mark(memory, bytes, false);
+        platform_->release(memory, bytes);
+        return nullptr;
+    }
+    return memory;
+}
+
+void RootMemory::release(void* memory, usize bytes) {
+    bytes = align_up(bytes, kPageSize);
+    mark(memory, bytes, false);
+    platform_->release(memory, bytes);
+}
+
+u64 RootMemory::take_page() {
+    if (!tables_ || tables_->count == PageIndex::kCapacity) {
+        auto* index = static_cast<PageIndex*>(allocate(kPageSize));
+        if (!index)
+            return 0;
+        index->next = tables_;
+        tables_ = index;
+    }
+    void* page = allocate(kPageSize);
+    if (!page)
+        return 0;
+    const u64 address = physical(page).value();
+    tables_->pages[tables_->count++] = address;
+    ++table_page_count_;
+    return address;
+}
+
+void RootMemory::release_pages() {
+    while (tables_) {
+        PageIndex* index = tables_;
+        tables_ = index->next;
+        for (u64 i = 0; i < index->count; ++i)
+            release(from_physical<void>(Hpa{index->pages[i]}), kPageSize);
+        release(index, kPageSize);
+    }
+}
+
+bool RootMemory::mark(void* memory, usize bytes, bool owned) {
+    if (!owned_)
+        return true;
+    const Hpa start = physical(memory);
+    for (usize offset = 0; offset < bytes; offset += kPageSize) {
+        const Hpa page = start + offset;
+        if (owned && owned_->needs_map(page)) {
+            void* map = platform_->allocate(kPageSize);
+            if (!map)
+                return false;
+            owned_->adopt_map(page, physical(map));
+        }
+        owned_->set(page, owned, direct_map_);
+    }
+    return true;
+}
+
+}  // namespace ringside

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Delivers a maskable interrupt to a 64-bit guest without the hardware's help: what the processor
+// does on vectoring through an interrupt gate. Used only under QEMU's TCG, whose event injection
+// can deliver an interrupt a second time (docs/decisions); silicon gets EVENTINJ.
+// Source: Intel SDM vol. 3A §6.14 "Exception and Interrupt Handling in 64-bit Mode"; AMD APM vol. 2
+// §8.9 "Long-Mode Interrupt Control Transfers".
+#pragma once
+
+#include "memory/guest_page_walk.hpp"
+#include "memory/owned_pages.hpp"
+#include "svm/vmcb.hpp"
+#include "vcpu/injection.hpp"
+
+namespace ringside::svm {
+
+/// How a guest address is reached while an event is delivered.
+class DeliveryMemory {
+public:
+    DeliveryMemory(const memory::PhysicalWindow& window, memory::PagingState paging,
+                   bool smap)
+        : window_{window}, paging_{paging}, smap_{smap} {}
+
+    /// The host pointer of a guest byte for a supervisor access, nullptr with `fault` set to the
+    /// page fault the processor would raise. Valid to the end of the page.
+    u8* supervisor(Gva address, bool write, vcpu::PendingEvent& fault) const;
+    /// Reads `count` bytes that may cross a page.
+    bool read(Gva address, void* to, u32 count, vcpu::PendingEvent& fault) const;
+
+    u32 levels() const { return paging_.levels; }
+
+private:
+    const memory::PhysicalWindow& window_;
+    memory::PagingState paging_;
+    bool smap_;
+};
+
+/// Delivers `vector` into the state in `vmcb`. True: the guest is at its handler's first instruction.
+/// False: nothing was written, and `fault` is what hardware would have raised instead.
+bool deliver_interrupt(Vmcb& vmcb, const DeliveryMemory& memory, u8 vector,
+                       vcpu::PendingEvent& fault);
+
+}  // namespace ringside::svm

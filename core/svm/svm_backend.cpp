@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "svm/svm_backend.hpp"
+
+#include "svm/software_delivery.hpp"
+#include "vcpu/exit_loop.hpp"
+#include "x86/control_registers.hpp"
+#include "x86/msr.hpp"
+
+extern "C" {
+ringside::s32 rs_take_interrupt();
+int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value);
+int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value);
+
+/// Called by entry.S after every #VMEXIT.
+void* rs_svm_exit(ringside::vcpu::Vcpu* vcpu) {
+    return ringside::vcpu::handle_exit(*vcpu);
+}
+}
+
+namespace ringside::svm {
+
+using vcpu::Exit;
+using vcpu::ExitReason;
+using vcpu::Injected;
+using vcpu::PendingEvent;
+namespace rflags = x86::rflags;
+
+namespace {
+
+vcpu::PendingEvent event_of(u64 raw) {
+    return {.type = vcpu::EventType(EventInjection::Type::get(raw)),
+            .vector = u8(EventInjection::Vector::get(raw)),
+            .valid = true,
+            .has_error_code = EventInjection::ErrorValid::test(raw),
+            .error_code = u32(EventInjection::ErrorCode::get(raw))};
+}
+
+u64 raw_of(const vcpu::PendingEvent& event) {
+    return EventInjection::Vector::make(event.vector) | EventInjection::Type::make(u64(event.type)) |
+           EventInjection::Valid::make(1) |
+           EventInjection::ErrorValid::make(event.has_error_code) |
+           EventInjection::ErrorCode::make(event.has_error_code ? event.error_code : 0);
+}
+
+}  // namespace
+
+Exit SvmBackend::decode_exit(PendingEvent& in_flight) {
+    const ExitCode code = ExitCode(vmcb_.exit_code);
+    vmcb_.event_injection = 0;
+    vmcb_.tlb_control = 0;
+    if (EventInjection::Valid::test(vmcb_.exit_interrupt_info)) [[unlikely]]
+        in_flight = event_of(vmcb_.exit_interrupt_info);
+    if (traits_.shadow_lost) [[unlikely]]
+        remember_lost_shadow(code);
+
+    Exit exit{.code = vmcb_.exit_code};
+    switch (code) {
+        case ExitCode::kIntr:
+            exit.reason = ExitReason::kExternalInterrupt;
+            break;
+        case ExitCode::kNmi:
+            exit.reason = ExitReason::kNmi;
+            break;
+        case ExitCode::kVintr:
+            exit.reason = ExitReason::kInterruptWindow;
+            break;
+        case ExitCode::kIret:
+            exit.reason = ExitReason::kNmiUnblocked;
+            break;
+        case ExitCode::kVmmcall:
+            exit.reason = ExitReason::kHypercall;
+            break;
+        case ExitCode::kMsr:
+            exit.reason = vmcb_.exit_info1 & 1 ? ExitReason::kWriteMsr : ExitReason::kReadMsr;
+            break;
+        case ExitCode::kVmrun:
+        case ExitCode::kVmload:
+        case ExitCode::kVmsave:
+        case ExitCode::kStgi:
+        case ExitCode::kClgi:
+        case ExitCode::kSkinit:
+            exit.reason = ExitReason::kVirtualizationInstruction;
+            break;
+        case ExitCode::kNestedPageFault:
+            exit.reason = ExitReason::kNestedPageFault;
+            exit.address = vmcb_.exit_info2;
+            exit.detail = vmcb_.exit_info1;
+            break;
+        case ExitCode::kShutdown:
+            exit.reason = ExitReason::kTripleFault;
+            break;
+        case ExitCode::kInvalid:
+            exit.reason = ExitReason::kEntryFailed;
+            break;
+        default:
+            break;
+    }
+    return exit;
+}
+
+/// QEMU TCG: the shadow of STI is gone after an exit, so in `sti; hlt` an interrupt could come
+/// between the two and the wake-up be lost in the HLT. The place is kept; when the interrupt comes
+/// there, the HLT counts as done.
+void SvmBackend::remember_lost_shadow(ExitCode code) {
+    if (code == ExitCode::kIntr)
+        step_over_lost_halt();
+    shadowed_rip_ = vmcb_.interrupt_shadow & kInterruptShadow ? vmcb_.rip : 0;
+}
+
+void SvmBackend::step_over_lost_halt() {
+    constexpr u8 kHlt = 0xf4;
+    if (shadowed_rip_ == 0 || shadowed_rip_ != vmcb_.rip)
+        return;
+    const DeliveryMemory memory{
+        vcpu_.machine->window, {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)}, false};
+    PendingEvent fault;
+    u8 byte = 0;
+    if (memory.read(Gva{vmcb_.rip}, &byte, 1, fault) && byte == kHlt)
+        ++vmcb_.rip;
+}
+
+u64 SvmBackend::read_register(vcpu::Register which) {
+    switch (which) {
+        case RS_FULL_RAX: return vmcb_.rax;
+        case RS_FULL_RSP: return vmcb_.rsp;
+        case RS_FULL_RIP: return vmcb_.rip;
+        case RS_FULL_RFLAGS: return vmcb_.rflags;
+        case RS_FULL_CR3: return vmcb_.cr3;
+        case RS_FULL_CR4: return vmcb_.cr4;
+        case RS_FULL_CR0: return vmcb_.cr0;
+        case RS_FULL_CR2: return vmcb_.cr2;
+        case RS_FULL_CR8: return x86::read_cr<8>();
+        case RS_FULL_CS: return vmcb_.cs.selector;
+        case RS_FULL_DS: return vmcb_.ds.selector;
+        case RS_FULL_ES: return vmcb_.es.selector;
+        case RS_FULL_FS: return vmcb_.fs.selector;
+        case RS_FULL_GS: return vmcb_.gs.selector;
+        case RS_FULL_SS: return vmcb_.ss.selector;
+        case RS_FULL_DR0: return x86::read_dr<0>();
+        case RS_FULL_DR1: return x86::read_dr<1>();
+        case RS_FULL_DR2: return x86::read_dr<2>();
+        case RS_FULL_DR3: return x86::read_dr<3>();
+        case RS_FULL_DR6: return vmcb_.dr6;
+        case RS_FULL_DR7: return vmcb_.dr7;
+        case RS_FULL_GDTR: return vmcb_.gdtr.base;
+        case RS_FULL_IDTR: return vmcb_.idtr.base;
+        case RS_FULL_LDTR: return vmcb_.ldtr.selector;
+        case RS_FULL_TR: return vmcb_.tr.selector;
+        case RS_FULL_GSBASE: return vmcb_.gs.base;
+        case RS_FULL_FSBASE: return vmcb_.fs.base;
+        case RS_FULL_KGSBASE: return vmcb_.kernel_gs_base;
+        case RS_FULL_EFER: return vmcb_.efer & ~x86::efer::SVME::kMask;
+        case RS_FULL_CPL: return vmcb_.cpl;
+        case RS_FULL_XCR0: {
+            if (!(x86::read_cr<4>() & x86::cr4::OSXSAVE))
+                return 0;
+            u32 low, high;
+            asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+            return u64{high} << 32 | low;
+        }
+        default: return 0;
+    }
+}
+
+bool SvmBackend::write_register(vcpu::Register which, u64 value) {
+    const u32 levels = x86::paging_levels(vmcb_.cr4);
+    const bool canonical = x86::is_canonical(value, levels);
+    switch (which) {
+        case RS_FULL_RAX: vmcb_.rax = value; return true;
+        case RS_FULL_RSP:
+            if (!canonical)
+                return false;
+            vmcb_.rsp = value;
+            return true;
+        case RS_FULL_RIP:
+            if (!canonical)
+                return false;
+            vmcb_.rip = value;
+            return true;
+        case RS_FULL_RFLAGS:
+            if (value & (~rflags::kDefined | rflags::VM) || !(value & rflags::Fixed1))
+                return false;
+            vmcb_.rflags = value;
+            return true;
+        case RS_FULL_CR0: {
+            // Paging and protection stay on; NW needs CD; nothing undefined.
+            constexpr u64 kNeeded = x86::cr0::PE | x86::cr0::PG;
+            constexpr u64 kDefined = 0xe005003f;
+            if (value & ~kDefined || (value & kNeeded) != kNeeded ||
+                ((value & x86::cr0::NW) && !(value & x86::cr0::CD)))
+                return false;
+            vmcb_.cr0 = value;
+            return true;
+        }
+        case RS_FULL_CR2: vmcb_.cr2 = value; return true;
+        case RS_FULL_CR3:
+            if (value & ~(x86::page::kAddress | kPageMask) ||
+                !vcpu_.machine->ram.contains(Hpa{value & x86::page::kAddress}))
+                return false;
+            vmcb_.cr3 = value;
+            vmcb_.tlb_control = kTlbFlushAll;
+            return true;
+        case RS_FULL_CR4: {
+            // Only bits this kernel uses already, or that are always there; the paging mode stays.
+            constexpr u64 kSwitchable = x86::cr4::TSD | x86::cr4::DE | x86::cr4::PCE |
+                                        x86::cr4::OSFXSR | x86::cr4::OSXMMEXCPT | x86::cr4::MCE |
+                                        x86::cr4::PGE;
+            if ((value ^ vmcb_.cr4) & ~(kSwitchable | (vmcb_.cr4 & (x86::cr4::SMEP |
+                                                                   x86::cr4::SMAP |
+                                                                   x86::cr4::UMIP))))
+                return false;
+            vmcb_.cr4 = value;
+            vmcb_.tlb_control = kTlbFlushAll;
+            return true;
+        }
+        case RS_FULL_CR8:
+            if (value > 15)
+                return false;
+            x86::write_cr<8>(value);
+            return true;
+        case RS_FULL_DR0: x86::write_dr<0>(value); return true;
+        case RS_FULL_DR1: x86::write_dr<1>(value); return true;
+        case RS_FULL_DR2: x86::write_dr<2>(value); return true;
+        case RS_FULL_DR3: x86::write_dr<3>(value); return true;
+        case RS_FULL_DR6:
+            if (value >> 32)
+                return false;
+            vmcb_.dr6 = value;
+            return true;
+        case RS_FULL_DR7:
+            if (value >> 32)
+                return false;
+            vmcb_.dr7 = value | 0x400;
+            return true;
+        case RS_FULL_FSBASE:
+            if (!canonical)
+                return false;
+            vmcb_.fs.base = value;
+            return true;
+        case RS_FULL_GSBASE:
+            if (!canonical)
+                return false;
+            vmcb_.gs.base = value;
+            return true;
+        case RS_FULL_KGSBASE:
+            if (!canonical)
+                return false;
+            vmcb_.kernel_gs_base = value;
+            return true;
+        default: return false;
+    }
+}
+
+void SvmBackend::skip_instruction(u32 length) {
+    vmcb_.rip = traits_.has_next_rip && vmcb_.next_rip ? vmcb_.next_rip : vmcb_.rip + length;
+    vmcb_.interrupt_shadow = 0;
+}
+
+void SvmBackend::intercept_interrupts(bool on) {
+    if (on)
+        vmcb_.intercept_misc1 |= misc1::kIntr;
+    else
+        vmcb_.intercept_misc1 &= ~misc1::kIntr;
+}
+
+s32 SvmBackend::take_interrupt() {
+    return rs_take_interrupt();
+}
+
+vcpu::Interruptibility SvmBackend::interruptibility() {
+    return {.interrupt_flag = (vmcb_.rflags & rflags::IF) != 0,
+            .shadow = (vmcb_.interrupt_shadow & kInterruptShadow) != 0,
+            .task_priority = vcpu_.waiting.interrupts.empty() ? u8{0} : u8(x86::read_cr<8>())};
+}
+
+Injected SvmBackend::inject(const PendingEvent& event, PendingEvent& fault) {
+    if (event.type == vcpu::EventType::kExternalInterrupt && traits_.software_delivery) {
+        const DeliveryMemory memory{vcpu_.machine->window,
+                                    {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)},
+                                    (vmcb_.cr4 & x86::cr4::SMAP) != 0};
+        return deliver_interrupt(vmcb_, memory, event.vector, fault) ? Injected::kDone
+                                                                     : Injected::kRefused;
+    }
+    constexpr u8 kPageFault = 14;
+    if (event.type == vcpu::EventType::kException && event.vector == kPageFault && event.address)
+        vmcb_.cr2 = event.address;
+    vmcb_.event_injection = raw_of(event);
+    return Injected::kDone;
+}
+
+void SvmBackend::set_windows(const vcpu::EntryPlan& plan) {
+    // V_IRQ only detects the moment; its intercept comes before any delivery. A vector held back by
+    // the task priority is looked at again at every exit: this kernel sets its TPR once, and the
+    // interrupt intercept keeps exits coming.
+    u32 intercepts = vmcb_.intercept_misc1 & ~(misc1::kVintr | misc1::kIret);
+    if (plan.interrupt_window) [[unlikely]] {
+        intercepts |= misc1::kVintr;
+        vmcb_.interrupt_control = int_ctl::V_IRQ::make(1) | int_ctl::V_IGN_TPR::make(1) |
+                                  int_ctl::V_INTR_PRIO::make(15);
+    } else {
+        vmcb_.interrupt_control = 0;
+    }
+    if (plan.nmi_window) [[unlikely]]
+        intercepts |= misc1::kIret;
+    vmcb_.intercept_misc1 = intercepts;
+}
+
+bool SvmBackend::read_msr(u32 msr, u64& value) {
+    switch (msr) {
+        case x86::IA32_EFER:
+            value = vmcb_.efer & ~x86::efer::SVME::kMask;
+            return true;
+        case x86::VM_HSAVE_PA:
+            value = 0;
+            return true;
+        default:
+            return rs_safe_read_msr(msr, &value) == 0;
+    }
+}
+
+bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
+    switch (msr) {
+        case x86::IA32_EFER: {
+            // SVME stays set below the guest whatever it writes; long mode stays; a bit that was
+            // not set before must be one every processor has.
+            constexpr u64 kLongMode = 0x500;
+            constexpr u64 kEverywhere = kLongMode | x86::efer::SystemCallEnable::kMask |
+                                        x86::efer::NoExecuteEnable::kMask |
+                                        x86::efer::SVME::kMask;
+            if (value & ~(vmcb_.efer | kEverywhere) || !(value & 0x100))
+                return false;
+            vmcb_.efer = value | kLongMode | x86::efer::SVME::kMask;
+            // The kernel's own emergency-off clears VM_HSAVE_PA first, then EFER.SVME.
+            leave = hsave_cleared_ && !x86::efer::SVME::test(value);
+            return true;
+        }
+        case x86::VM_HSAVE_PA:
+            hsave_cleared_ = value == 0;
+            return true;
+        default:
+            return rs_safe_write_msr(msr, value) == 0;
+    }
+}
+
+void* SvmBackend::prepare_devirtualize(u64 status) {
+    LeaveBlock& out = *leave_;
+    out.cr0 = vmcb_.cr0;
+    out.cr3 = vmcb_.cr3;
+    out.cr4 = vmcb_.cr4;
+    out.efer = vmcb_.efer & ~x86::efer::SVME::kMask;
+    out.gdtr = {u16(vmcb_.gdtr.limit), vmcb_.gdtr.base};
+    out.idtr = {u16(vmcb_.idtr.limit), vmcb_.idtr.base};
+    out.ds = vmcb_.ds.selector;
+    out.es = vmcb_.es.selector;
+    out.rax = status;
+    out.registers = *vcpu_.registers;
+    out.rip = vmcb_.rip;
+    out.cs = vmcb_.cs.selector;
+    out.rflags = vmcb_.rflags;
+    out.rsp = vmcb_.rsp;
+    out.ss = vmcb_.ss.selector;
+    x86::write_cr<2>(vmcb_.cr2);
+    x86::write_dr<6>(vmcb_.dr6);
+    x86::write_dr<7>(vmcb_.dr7);
+    return leave_in_kernel_;
+}
+
+}  // namespace ringside::svm

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// vcpu::Backend over AMD SVM.
+#pragma once
+
+#include "svm/entry.h"
+#include "svm/vmcb.hpp"
+#include "vcpu/vcpu.hpp"
+#include "x86/instructions.hpp"
+
+namespace ringside::svm {
+
+/// What the launch code needs; kernel addresses but where it says host.
+struct LaunchBlock {
+    u64 guest_vmcb_hpa;
+    u64 host_vmcb_hpa;
+    Vmcb* vmcb;
+    u64 host_cr3;
+    u64 host_rsp;
+    u64 host_cr0;
+    u64 host_cr4;
+    u64 host_block;  ///< this block as root mode sees it
+    alignas(16) x86::DescriptorTable host_gdtr;
+    alignas(16) x86::DescriptorTable host_idtr;
+};
+static_assert(offsetof(LaunchBlock, guest_vmcb_hpa) == LAUNCH_GUEST_VMCB_HPA);
+static_assert(offsetof(LaunchBlock, host_vmcb_hpa) == LAUNCH_HOST_VMCB_HPA);
+static_assert(offsetof(LaunchBlock, vmcb) == LAUNCH_VMCB);
+static_assert(offsetof(LaunchBlock, host_cr3) == LAUNCH_HOST_CR3);
+static_assert(offsetof(LaunchBlock, host_rsp) == LAUNCH_HOST_RSP);
+static_assert(offsetof(LaunchBlock, host_cr0) == LAUNCH_HOST_CR0);
+static_assert(offsetof(LaunchBlock, host_cr4) == LAUNCH_HOST_CR4);
+static_assert(offsetof(LaunchBlock, host_block) == LAUNCH_HOST_BLOCK);
+static_assert(offsetof(LaunchBlock, host_gdtr) == LAUNCH_HOST_GDTR);
+static_assert(offsetof(LaunchBlock, host_idtr) == LAUNCH_HOST_IDTR);
+
+/// The first words of the host stack; root addresses.
+struct HostStackTop {
+    u64 guest_vmcb_hpa;
+    u64 host_vmcb_hpa;
+    vcpu::Vcpu* vcpu;
+    struct LeaveBlock* leave;
+};
+static_assert(offsetof(HostStackTop, guest_vmcb_hpa) == STACK_GUEST_VMCB_HPA);
+static_assert(offsetof(HostStackTop, host_vmcb_hpa) == STACK_HOST_VMCB_HPA);
+static_assert(offsetof(HostStackTop, vcpu) == STACK_VCPU);
+static_assert(offsetof(HostStackTop, leave) == STACK_LEAVE_BLOCK);
+static_assert(sizeof(vcpu::GuestRegisters) == GUEST_REGISTERS_BYTES);
+
+/// Everything needed to be the guest again.
+struct LeaveBlock {
+    u64 cr0, cr3, cr4, efer;
+    alignas(16) x86::DescriptorTable gdtr;
+    alignas(16) x86::DescriptorTable idtr;
+    alignas(16) u64 ds;
+    u64 es;
+    u64 rax;
+    vcpu::GuestRegisters registers;
+    u64 rip, cs, rflags, rsp, ss;
+};
+static_assert(offsetof(LeaveBlock, cr0) == LEAVE_CR0 && offsetof(LeaveBlock, cr3) == LEAVE_CR3);
+static_assert(offsetof(LeaveBlock, cr4) == LEAVE_CR4 && offsetof(LeaveBlock, efer) == LEAVE_EFER);
+static_assert(offsetof(LeaveBlock, gdtr) == LEAVE_GDTR && offsetof(LeaveBlock, idtr) == LEAVE_IDTR);
+static_assert(offsetof(LeaveBlock, ds) == LEAVE_DS && offsetof(LeaveBlock, es) == LEAVE_ES);
+static_assert(offsetof(LeaveBlock, rax) == LEAVE_REGISTERS);
+static_assert(offsetof(LeaveBlock, rip) == LEAVE_REGISTERS + 15 * 8);
+static_assert(offsetof(Vmcb, rip) == VMCB_RIP && offsetof(Vmcb, rsp) == VMCB_RSP);
+static_assert(offsetof(Vmcb, rflags) == VMCB_RFLAGS && offsetof(Vmcb, rax) == VMCB_RAX);
+
+/// Differences between machines, found once at load.
+struct Traits {
+    bool software_delivery = false;  ///< QEMU TCG: EVENTINJ can deliver an interrupt twice
+    bool shadow_lost = false;        ///< QEMU TCG: VMRUN does not restore the interrupt shadow
+    bool has_next_rip = false;       ///< NRIPS
+};
+
+class SvmBackend final : public vcpu::Backend {
+public:
+    /// All pointers are root addresses.
+    SvmBackend(Vmcb* vmcb, vcpu::Vcpu* vcpu, Traits traits, LeaveBlock* leave_in_root,
+               LeaveBlock* leave_in_kernel)
+        : vmcb_{*vmcb},
+          vcpu_{*vcpu},
+          traits_{traits},
+          leave_{leave_in_root},
+          leave_in_kernel_{leave_in_kernel} {}
+
+    vcpu::Exit decode_exit(vcpu::PendingEvent& in_flight) override;
+    u64 read_register(vcpu::Register which) override;
+    bool write_register(vcpu::Register which, u64 value) override;
+    u8 privilege_level() override { return vmcb_.cpl; }
+    void skip_instruction(u32 length) override;
+    void intercept_interrupts(bool on) override;
+    s32 take_interrupt() override;
+    vcpu::Interruptibility interruptibility() override;
+    vcpu::Injected inject(const vcpu::PendingEvent& event, vcpu::PendingEvent& fault) override;
+    void set_windows(const vcpu::EntryPlan& plan) override;
+    bool read_msr(u32 msr, u64& value) override;
+    bool write_msr(u32 msr, u64 value, bool& leave) override;
+    void block_nmis() override { asm volatile("clgi" : : : "memory"); }
+    void unblock_nmis() override { asm volatile("stgi" : : : "memory"); }
+    void* prepare_devirtualize(u64 status) override;
+
+private:
+    void remember_lost_shadow(ExitCode code);
+    void step_over_lost_halt();
+
+    Vmcb& vmcb_;
+    vcpu::Vcpu& vcpu_;
+    Traits traits_;
+    LeaveBlock* leave_;
+    LeaveBlock* leave_in_kernel_;
+    u64 shadowed_rip_ = 0;  ///< where an exit found a shadow that the next entry loses
+    bool hsave_cleared_ = false;
+};
+
+}  // namespace ringside::svm

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The one seam between the vendors: what neutral code asks of a virtual CPU. One object a vCPU.
+#pragma once
+
+#include "base/result.hpp"
+#include "script/guest_access.hpp"
+#include "vcpu/exit.hpp"
+#include "vcpu/guest_registers.hpp"
+#include "vcpu/injection.hpp"
+
+namespace ringside::vcpu {
+
+/// The general and system registers of the guest; the same names scripts use.
+using Register = script::FullRegister;
+
+/// How an injection ended.
+enum class Injected : u8 {
+    kDone,     ///< the guest has it, or will have it at the entry
+    kRefused,  ///< delivering it faults; `fault` is what the guest gets instead
+};
+
+class Backend {
+public:
+    /// Reads the last exit from the hardware's save area, with the event that was being delivered
+    /// when it happened, if any. Root mode, own vCPU.
+    virtual Exit decode_exit(PendingEvent& in_flight) = 0;
+
+    /// Registers kept in the save area or in the processor. The 14 of GuestRegisters are not asked
+    /// here.
+    virtual u64 read_register(Register which) = 0;
+    /// False: not a value the guest could be entered with; nothing changed.
+    virtual bool write_register(Register which, u64 value) = 0;
+    virtual u8 privilege_level() = 0;
+    /// Moves rip over the instruction that caused the exit.
+    virtual void skip_instruction(u32 length) = 0;
+
+    /// Exit on physical interrupts, or let the guest take them directly.
+    virtual void intercept_interrupts(bool on) = 0;
+    /// Accepts the interrupt that caused the exit, as the processor would: it moves from IRR to ISR
+    /// in the local APIC. -1: none was there any more.
+    virtual s32 take_interrupt() = 0;
+
+    virtual Interruptibility interruptibility() = 0;
+    /// Places `event` in the next entry, or delivers it at once. At most one call an entry.
+    virtual Injected inject(const PendingEvent& event, PendingEvent& fault) = 0;
+    /// Arms exactly the windows of the plan.
+    virtual void set_windows(const EntryPlan& plan) = 0;
+
+    /// MSR accesses the hardware exits for. False: the guest gets #GP(0).
+    virtual bool read_msr(u32 msr, u64& value) = 0;
+    /// `leave` is set when the write means that the kernel turns virtualization off.
+    virtual bool write_msr(u32 msr, u64 value, bool& leave) = 0;
+
+    /// Holds back NMIs until the entry; ends that.
+    virtual void block_nmis() = 0;
+    virtual void unblock_nmis() = 0;
+
+    /// Everything the entry code needs to become the guest for good, `status` in its rax. Returns
+    /// the address of that block as the guest's kernel sees it.
+    virtual void* prepare_devirtualize(u64 status) = 0;
+
+protected:
+    ~Backend() = default;
+};
+
+}  // namespace ringside::vcpu

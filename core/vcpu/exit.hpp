@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What happened, in words both vendors share.
+#pragma once
+
+#include "base/types.hpp"
+
+namespace ringside::vcpu {
+
+enum class ExitReason : u8 {
+    kExternalInterrupt,   ///< a physical interrupt wants to be taken
+    kNmi,                 ///< a physical NMI
+    kInterruptWindow,     ///< the guest became able to take an interrupt
+    kNmiUnblocked,        ///< the guest is about to leave its NMI handler
+    kHypercall,           ///< VMMCALL, VMCALL
+    kReadMsr,             ///< guest_registers().rcx is the MSR
+    kWriteMsr,
+    kVirtualizationInstruction,  ///< VMRUN and its family: #UD for the guest
+    kNestedPageFault,     ///< address: the guest physical address
+    kTripleFault,
+    kEntryFailed,         ///< the processor refused the guest state
+    kUnknown,             ///< nothing we asked for; code holds the vendor's number
+    kCount,
+};
+
+struct Exit {
+    ExitReason reason = ExitReason::kUnknown;
+    u64 code = 0;     ///< the vendor's exit code
+    u64 address = 0;  ///< nested page fault: guest physical address
+    u64 detail = 0;   ///< nested page fault: error bits
+};
+
+/// What the exit loop does after a handler.
+enum class After : u8 {
+    kResume,        ///< enter the guest again
+    kDevirtualize,  ///< leave root mode for good on this core
+};
+
+}  // namespace ringside::vcpu

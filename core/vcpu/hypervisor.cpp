@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vcpu/hypervisor.hpp"
+
+#include "base/memory.hpp"
+#include "x86/control_registers.hpp"
+#include "x86/cpuid.hpp"
+#include "x86/msr.hpp"
+
+extern "C" const ringside::u8 rs_host_stubs[];
+
+namespace ringside::vcpu {
+
+namespace page = x86::page;
+
+namespace {
+constexpr u16 kHostCodeSelector = 0x10;
+constexpr u64 kHostRights = page::kWritable | page::kAccessed | page::kDirty;
+}  // namespace
+
+LaunchContext Hypervisor::context() {
+    return {.memory = memory_,
+            .machine = *machine_,
+            .host_cr3 = host_cr3_,
+            .host_idt = reinterpret_cast<u64>(memory_.to_root(static_cast<u8*>(host_idt_))),
+            .encryption = encryption_,
+            .paging_levels = paging_levels_,
+            .nested_paging = nested_paging_};
+}
+
+Result<void> Hypervisor::prepare(Vendor& vendor, const rs_platform& platform,
+                                 const rs_kernel_facts& facts, const rs_load& request,
+                                 const ExitTable& exits) {
+    vendor_ = &vendor;
+    platform_ = &platform;
+    core_count_ = facts.core_count < kMaxCores ? facts.core_count : kMaxCores;
+    encryption_ = facts.encryption_mask;
+    paging_levels_ = x86::paging_levels(x86::read_cr<4>());
+    nested_paging_ = request.flags & RS_LOADF_NPT;
+    fail_step_ = request.fail_step;
+    fail_core_ = request.fail_core;
+    for (u32 core = 0; core < core_count_; ++core) {
+        current_slots_[core] = facts.current_slot[core];
+        kernel_gs_[core] = facts.kernel_gs[core];
+        virtualized_[core] = false;
+    }
+    memory_.init(platform, facts.direct_map, nullptr);
+    machine_ = static_cast<Machine*>(memory_.allocate(sizeof(Machine)));
+    if (!machine_ || fails_at(LaunchStep::kMachineMemory))
+        return Error{RS_ERR_CANNOT_CREATE};
+    memory_.init(platform, facts.direct_map, &machine_->owned);
+    RS_TRY(copy_facts(facts, exits));
+    RS_TRY(build_host_tables(facts));
+    if (fails_at(LaunchStep::kHostTables))
+        return Error{RS_ERR_CANNOT_CREATE};
+    for (u32 core = 0; core < core_count_; ++core) {
+        if (!current_slots_[core])
+            continue;
+        blocks_[core] = static_cast<VcpuBlock*>(memory_.allocate(VcpuBlock::kBytes));
+        if (!blocks_[core] || fails_at(LaunchStep::kCoreMemory))
+            return Error{RS_ERR_CANNOT_CREATE, core};
+    }
+    LaunchContext here = context();
+    RS_TRY(vendor_->prepare_machine(here));
+    if (fails_at(LaunchStep::kVendorTables))
+        return Error{RS_ERR_CANNOT_CREATE};
+    return hide_private_pages();
+}
+
+Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTable& exits) {
+    Machine& machine = *machine_;
+    if (facts.ram_count > memory::RamMap::kMaxRanges)
+        return Error{RS_ERR_UNSUPPORTED_STATE, facts.ram_count};
+    machine.ram.count = facts.ram_count;
+    for (u32 i = 0; i < facts.ram_count; ++i)
+        machine.ram.ranges[i] = {facts.ram[i].start, facts.ram[i].end};
+    machine.window_base = kRootWindowBase;
+    machine.window = {kRootWindowBase, memory_.to_root(&machine.ram), facts.encryption_mask};
+    const u64 apic = x86::read_msr(x86::IA32_APIC_BASE);
+    machine.apic = {x86::apic_base::X2apicEnable::test(apic), kRootLapicBase};
+    for (u32 i = 0; i < u32(ExitReason::kCount); ++i)
+        machine.exits.handlers[i] = exits.handlers[i];
+    machine.tasks.direct_map = facts.direct_map;
+    machine.tasks.init_task = facts.init_task;
+    machine.tasks.init_task_physical = Hpa{facts.init_task_physical};
+    machine.tasks.pid = facts.task_pid;
+    machine.tasks.tgid = facts.task_tgid;
+    machine.tasks.comm = facts.task_comm;
+    machine.tasks.group_leader = facts.task_group_leader;
+    machine.tasks.mm = facts.task_mm;
+    machine.tasks.fs_base = facts.task_fs_base;
+    machine.core_count = core_count_;
+    machine.page_table_isolation = facts.page_table_isolation;
+    machine.forward_hypercalls = x86::runs_under_hypervisor() && !x86::is_qemu_tcg();
+    machine.emergency_log = x86::is_qemu_tcg();
+    return {};
+}
+
+Result<void> Hypervisor::build_host_tables(const rs_kernel_facts& facts) {
+    host_idt_ = memory_.allocate(kPageSize);
+    const u64 root = memory_.take_page();
+    if (!host_idt_ || !root)
+        return Error{RS_ERR_CANNOT_CREATE};
+    host_cr3_ = Hpa{root};
+    auto* gates = static_cast<x86::Gate*>(host_idt_);
+    for (u32 vector = 0; vector < 256; ++vector) {
+        Ist ist = Ist::kNone;
+        if (vector == 1)
+            ist = Ist::kDebug;
+        else if (vector == 2)
+            ist = Ist::kNmi;
+        else if (vector == 8)
+            ist = Ist::kDoubleFault;
+        else if (vector == 18)
+            ist = Ist::kMachineCheck;
+        gates[vector] = x86::Gate::interrupt(
+            reinterpret_cast<u64>(rs_host_stubs) + u64{vector} * RS_STUB_BYTES, kHostCodeSelector,
+            u8(ist));
+    }
+    const memory::PhysicalWindow window{memory_.direct_map(), &machine_->ram, encryption_};
+    memory::PageTable<memory::HostFormat> table{memory_, window, host_cr3_, paging_levels_};
+    // RAM only: a device's registers mapped write-back could be read by speculation.
+    for (u32 i = 0; i < machine_->ram.count; ++i) {
+        const memory::RamRange& range = machine_->ram.ranges[i];
+        RS_TRY(table.map(kRootWindowBase + range.start, range.end - range.start,
+                         Hpa{range.start}, kHostRights | page::kNoExecute, 2));
+    }
+    const u64 apic = x86::apic_base::Base::kMask & x86::read_msr(x86::IA32_APIC_BASE);
+    RS_TRY(table.map(kRootLapicBase, kPageSize, Hpa{apic},
+                     kHostRights | page::kNoExecute | page::kCacheDisable | page::kWriteThrough, 1,
+                     true));
+    return copy_image(table, facts);
+}
+
+/// Root mode runs from a copy of the module, at the module's own addresses: unloading by force,
+/// patching and tracing of the guest's copy cannot reach it.
+Result<void> Hypervisor::copy_image(memory::PageTable<memory::HostFormat>& table,
+                                    const rs_kernel_facts& facts) {
+    for (u32 i = 0; i < facts.image_count; ++i) {
+        const rs_image_range& range = facts.image[i];
+        const u64 rights = page::kAccessed | page::kDirty |
+                           (range.rights & RS_IMAGE_WRITE ? page::kWritable : 0) |
+                           (range.rights & RS_IMAGE_EXECUTE ? 0 : page::kNoExecute);
+        for (u64 offset = 0; offset < range.bytes; offset += kPageSize) {
+            const u64 copy = memory_.take_page();
+            if (!copy)
+                return Error{RS_ERR_CANNOT_CREATE};
+            copy_bytes(memory_.from_physical<void>(Hpa{copy}),
+                       reinterpret_cast<const void*>(range.address + offset), kPageSize);
+            RS_TRY(table.map(range.address + offset, kPageSize, Hpa{copy}, rights, 1));
+        }
+    }
+    return {};
+}
+
+Result<void> Hypervisor::prepare_block(u32 core) {
+    VcpuBlock& block = *blocks_[core];
+    fill_bytes(&block, 0, VcpuBlock::kBytes);
+    Vcpu& vcpu = block.vcpu;
+    vcpu.core = core;
+    vcpu.machine = memory_.to_root(machine_);
+    vcpu.core_state = core_states_[core];
+    vcpu.current_slot =
+        reinterpret_cast<const u64*>(kRootWindowBase + current_slots_[core]);
+    vcpu.kernel_gs = kernel_gs_[core];
+
+    const auto stack_top = [&](u8* stack) {
+        auto* words = reinterpret_cast<u64*>(stack + kPageSize - 16);
+        words[0] = reinterpret_cast<u64>(memory_.to_root(&vcpu));
+        return reinterpret_cast<u64>(memory_.to_root(words));
+    };
+    x86::TaskStateSegment& tss = vcpu.host.tss;
+    tss.ist[u32(Ist::kNmi) - 1] = stack_top(block.nmi_stack);
+    tss.ist[u32(Ist::kDoubleFault) - 1] = stack_top(block.double_fault_stack);
+    tss.ist[u32(Ist::kMachineCheck) - 1] = stack_top(block.machine_check_stack);
+    tss.ist[u32(Ist::kDebug) - 1] = stack_top(block.debug_stack);
+    tss.rsp[0] = reinterpret_cast<u64>(memory_.to_root(block.stack + sizeof block.stack));
+    tss.io_map_base = sizeof tss;  // beyond the limit: no port for CPL 3
+    const u64 tss_address = reinterpret_cast<u64>(memory_.to_root(&tss));
+    vcpu.host.gdt[2] = x86::descriptor::kKernelCode;
+    vcpu.host.gdt[3] = x86::descriptor::kKernelData;
+    vcpu.host.gdt[5] = x86::tss_descriptor_low(tss_address, sizeof tss - 1);
+    vcpu.host.gdt[6] = x86::tss_descriptor_high(tss_address);
+    machine_->vcpus[core] = memory_.to_root(&vcpu);
+    LaunchContext here = context();
+    return vendor_->prepare_core(here, block);
+}
+
+Result<void> Hypervisor::hide_private_pages() {
+    if (!nested_paging_)
+        return {};
+    LaunchContext here = context();
+    for (u32 core = 0; core < core_count_; ++core)
+        for (u64 offset = 0; blocks_[core] && offset < VcpuBlock::kBytes; offset += kPageSize)
+            RS_TRY(vendor_->hide(here, memory_.physical(blocks_[core]) + offset));
+    RS_TRY(vendor_->hide(here, memory_.physical(host_idt_)));
+    // Hiding splits large leaves, which takes new table pages that want hiding too.
+    Error failed;
+    for (u64 hidden = 0; hidden != memory_.table_page_count() && failed.code == RS_OK;) {
+        hidden = memory_.table_page_count();
+        memory_.for_each_table_page([&](Hpa table) {
+            if (auto done = vendor_->hide(here, table); !done)
+                failed = done.error();
+        });
+    }
+    return failed.code == RS_OK ? Result<void>{} : Result<void>{failed};
+}
+
+void Hypervisor::attach_core(u32 core, event::CoreState* state_in_root) {
+    core_states_[core] = state_in_root;
+}
+
+Result<void> Hypervisor::launch_here() {
+    const u32 core = platform_->this_cpu();
+    if (core >= core_count_ || !blocks_[core])
+        return Error{RS_ERR_BAD_CORE, core};
+    if (fails_at(LaunchStep::kLaunch, core))
+        return Error{RS_ERR_LAUNCH_FAILED, core};
+    RS_TRY(vendor_->probe());
+    RS_TRY(prepare_block(core));
+    VcpuBlock& block = *blocks_[core];
+    block.vcpu.apic_id = x86::local_apic_id();
+    block.vcpu.is_virtualized = true;
+    LaunchContext here = context();
+    if (!vendor_->launch(here, block) ||
+        vendor_->hypercall(Hypercall::kPing, 0, 0) != kPingAnswer + core)
+        return Error{RS_ERR_LAUNCH_FAILED, core};
+    virtualized_[core] = true;
+    return {};
+}
+
+Result<void> Hypervisor::stop_here() {
+    const u32 core = platform_->this_cpu();
+    if (!is_virtualized(core))
+        return {};
+    if (vendor_->hypercall(Hypercall::kDevirtualize, 0, 0) != kLeft)
+        return Error{RS_ERR_CORES_NOT_HALTED, core};
+    vendor_->left();
+    virtualized_[core] = false;
+    return {};
+}
+
+void Hypervisor::leave_here_now() {
+    const u32 core = platform_->this_cpu();
+    if (!is_virtualized(core))
+        return;
+    vendor_->hypercall(Hypercall::kDevirtualize, 0, 0);
+    virtualized_[core] = false;
+}
+
+Result<void> Hypervisor::launch(u32& failed_core) {
+    struct Job {
+        Hypervisor* self;
+        Result<void> result;
+    };
+    for (u32 core = 0; core < core_count_; ++core) {
+        if (!platform_->core_online(core))
+            continue;
+        Job job{this, {}};
+        const int ran = platform_->run_on(
+            core,
+            [](void* argument) {
+                auto& work = *static_cast<Job*>(argument);
+                work.result = work.self->launch_here();
+            },
+            &job);
+        if (ran != 0)
+            continue;  // went offline in between
+        if (!job.result) {
+            failed_core = core;
+            RS_TRY(stop());
+            return job.result.error();
+        }
+    }
+    return {};
+}
+
+Result<void> Hypervisor::stop() {
+    struct Job {
+        Hypervisor* self;
+        Result<void> result;
+    };
+    Result<void> all;
+    for (u32 core = 0; core < core_count_; ++core) {
+        // An accepted interrupt may still wait to be delivered; it is, as soon as the core takes
+        // interrupts again.
+        for (u32 tries = 0; is_virtualized(core); ++tries) {
+            Job job{this, {}};
+            const int ran = platform_->run_on(
+                core,
+                [](void* argument) {
+                    auto& work = *static_cast<Job*>(argument);
+                    work.result = work.self->stop_here();
+                },
+                &job);
+            if (ran != 0 || job.result)
+                break;
+            constexpr u32 kMaxTries = 1'000'000;
+            if (tries == kMaxTries) {
+                all = job.result;
+                break;
+            }
+            platform_->relax();
+        }
+    }
+    return all;
+}
+
+void Hypervisor::release() {
+    if (!machine_)
+        return;
+    LaunchContext here = context();
+    vendor_->release_machine(here);
+    for (u32 core = 0; core < core_count_; ++core) {
+        if (blocks_[core])
+            memory_.release(blocks_[core], VcpuBlock::kBytes);
+        blocks_[core] = nullptr;
+        core_states_[core] = nullptr;
+    }
+    if (host_idt_)
+        memory_.release(host_idt_, kPageSize);
+    host_idt_ = nullptr;
+    memory_.release_pages();
+    for (u32 i = 0; i < memory::OwnedPages::kMaxChunks; ++i)
+        if (const u64 map = machine_->owned.map_of(i))
+            platform_->release(memory_.from_physical<void>(Hpa{map}), kPageSize);
+    memory_.init(*platform_, memory_.direct_map(), nullptr);
+    memory_.release(machine_, sizeof(Machine));
+    machine_ = nullptr;
+}
+
+u64 Hypervisor::hypercall_here(Hypercall operation, u64 a, u64 b) {
+    return vendor_->hypercall(operation, a, b);
+}
+
+void Hypervisor::signal_adoption() {
+    // From the CPU this runs on if it can be: no interrupt is needed for that, and an event may be
+    // swallowing them.
+    const auto ask = [this](u32 core) {
+        return is_virtualized(core) && platform_->run_on(
+                                           core,
+                                           [](void* self) {
+                                               static_cast<Hypervisor*>(self)->hypercall_here(
+                                                   Hypercall::kAdopt);
+                                           },
+                                           this) == 0;
+    };
+    if (ask(platform_->this_cpu()))
+        return;
+    for (u32 core = 0; core < core_count_; ++core)
+        if (ask(core))
+            return;
+}
+
+bool Hypervisor::take_wakeup(u32 core) {
+    return core < core_count_ && std::atomic_ref<u32>(machine_->wakeups[core]).exchange(0) != 0;
+}
+
+u32 Hypervisor::virtualized_count() const {
+    u32 count = 0;
+    for (u32 core = 0; core < core_count_; ++core)
+        count += virtualized_[core];
+    return count;
+}
+
+}  // namespace ringside::vcpu

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is waiting to be given to the guest, and the one function that decides what the next VM entry
+// gives it. Pure; both vendors use it, so that two events can never meet in one entry.
+#pragma once
+
+#include "base/bits.hpp"
+#include "base/types.hpp"
+
+namespace ringside::vcpu {
+
+/// The kinds of events an entry can deliver; the numbers are both vendors' encoding of the type.
+/// Source: AMD APM vol. 2 §15.20 "Event Injection"; Intel SDM vol. 3C §24.8.3 "VM-Entry Controls for
+/// Event Injection".
+enum class EventType : u8 {
+    kExternalInterrupt = 0,
+    kNmi = 2,
+    kException = 3,
+    kSoftwareInterrupt = 4,
+};
+
+/// One event. `address` is CR2 for a page fault of ours.
+struct PendingEvent {
+    EventType type = EventType::kExternalInterrupt;
+    u8 vector = 0;
+    bool valid = false;
+    bool has_error_code = false;
+    u32 error_code = 0;
+    u64 address = 0;
+};
+
+/// Accepted interrupts of one core that wait: one bit a vector, so it cannot overflow (DLV-3).
+/// Touched by its own core in root mode only.
+class PendingSet {
+public:
+    constexpr void add(u8 vector) { words_[vector / 64] |= u64{1} << (vector % 64); }
+    constexpr void remove(u8 vector) { words_[vector / 64] &= ~(u64{1} << (vector % 64)); }
+    constexpr bool contains(u8 vector) const { return words_[vector / 64] >> (vector % 64) & 1; }
+    constexpr bool empty() const { return (words_[0] | words_[1] | words_[2] | words_[3]) == 0; }
+    /// The highest vector, which goes first; the set is not empty.
+    constexpr u8 highest() const {
+        for (int word = 3; word > 0; --word)
+            if (words_[word])
+                return u8(word * 64 + 63 - __builtin_clzll(words_[word]));
+        return u8(63 - __builtin_clzll(words_[0] | 1));
+    }
+    constexpr u32 count() const {
+        u32 sum = 0;
+        for (u64 word : words_)
+            for (; word; word &= word - 1)
+                ++sum;
+        return sum;
+    }
+
+private:
+    u64 words_[4] = {};
+};
+
+/// Everything that waits on one vCPU. `in_flight` is an event whose delivery was cut short by an
+/// exit: always first, exactly as reported.
+struct WaitingEvents {
+    PendingEvent in_flight;
+    PendingEvent exception;
+    bool nmi = false;          ///< one latched guest NMI, as the hardware keeps one
+    bool nmi_blocked = false;  ///< the guest is in its NMI handler
+    PendingSet interrupts;
+};
+
+/// What the guest can take now.
+struct Interruptibility {
+    bool interrupt_flag = false;  ///< RFLAGS.IF
+    bool shadow = false;          ///< STI or MOV SS shadow
+    u8 task_priority = 0;         ///< CR8: classes up to this one are held back
+};
+
+/// The decision for one entry.
+struct EntryPlan {
+    PendingEvent inject;              ///< .valid: give this to the guest now
+    bool interrupt_window = false;    ///< exit when IF and shadow allow an interrupt
+    bool nmi_window = false;          ///< exit when the guest leaves its NMI handler
+    bool priority_window = false;     ///< exit when the guest lowers CR8
+};
+
+/// Decides what the next entry injects and takes it out of `waiting`. Called once, after all other
+/// work of an exit. Order: an event in flight, an exception, an NMI, then the highest interrupt
+/// whose class is above the guest's task priority (DLV-2, DLV-4 to DLV-6).
+constexpr EntryPlan prepare_entry(WaitingEvents& waiting, Interruptibility guest) {
+    EntryPlan plan;
+    if (waiting.in_flight.valid) {
+        plan.inject = waiting.in_flight;
+        waiting.in_flight = {};
+    } else if (waiting.exception.valid) {
+        plan.inject = waiting.exception;
+        waiting.exception = {};
+    } else if (waiting.nmi && !waiting.nmi_blocked && !guest.shadow) {
+        plan.inject = {.type = EventType::kNmi, .vector = 2, .valid = true};
+        waiting.nmi = false;
+        waiting.nmi_blocked = true;
+    }
+    if (!waiting.interrupts.empty()) {
+        const u8 vector = waiting.interrupts.highest();
+        const bool priority_allows = vector >> 4 > guest.task_priority;
+        if (!priority_allows) {
+            plan.priority_window = true;
+        } else if (!plan.inject.valid && guest.interrupt_flag && !guest.shadow) {
+            plan.inject = {
+                .type = EventType::kExternalInterrupt, .vector = vector, .valid = true};
+            waiting.interrupts.remove(vector);
+            plan.interrupt_window = !waiting.interrupts.empty();
+        } else {
+            plan.interrupt_window = true;
+        }
+    }
+    plan.nmi_window = waiting.nmi_blocked || waiting.nmi;
+    return plan;
+}
+
+}  // namespace ringside::vcpu

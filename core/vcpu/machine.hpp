@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What all vCPUs share. Lives in memory both sides see; root mode reads it, the kernel's side fills
+// it before the first launch and changes nothing but the members that say so.
+#pragma once
+
+#include "memory/guest_page_walk.hpp"
+#include "memory/owned_pages.hpp"
+#include "memory/physical_window.hpp"
+#include "vcpu/exit.hpp"
+#include "x86/lapic.hpp"
+
+namespace ringside::vcpu {
+
+struct Vcpu;
+
+/// Handles one exit. Root mode, interrupts off, own vCPU.
+using ExitHandler = After (*)(Vcpu&, const Exit&);
+
+/// One handler a reason; monitor/ fills it.
+struct ExitTable {
+    ExitHandler handlers[u32(ExitReason::kCount)] = {};
+};
+
+/// Where things are in the guest kernel's task_struct, and how its addresses lead to memory.
+struct TaskLayout {
+    u64 direct_map = 0;  ///< guest virtual address of physical 0
+    u64 init_task = 0;   ///< the boot CPU's idle task is no part of the direct map
+    Hpa init_task_physical;
+    u32 pid = 0, tgid = 0, comm = 0, group_leader = 0, mm = 0, fs_base = 0;
+};
+
+inline constexpr u32 kMaxCores = 256;
+
+struct Machine {
+    memory::RamMap ram;
+    memory::OwnedPages owned;
+    memory::PhysicalWindow window;  ///< as root mode sees it
+    x86::LocalApic apic;
+    ExitTable exits;
+    TaskLayout tasks;
+    u64 window_base = 0;
+    u32 core_count = 0;
+    u32 page_table_isolation = 0;
+    u32 forward_hypercalls = 0;  ///< run under another hypervisor: VMMCALLs of the guest are for it
+    u32 emergency_log = 0;       ///< port 0xe9 exists (QEMU, Bochs)
+    u32 wakeups[kMaxCores] = {};  ///< root asked for an NMI on this core to wake the readers
+    Vcpu* vcpus[kMaxCores] = {};  ///< root addresses; nullptr where no CPU is possible
+};
+
+}  // namespace ringside::vcpu

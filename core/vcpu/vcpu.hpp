@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One virtual CPU: everything root mode keeps for one logical processor.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include "event/engine_state.hpp"
+#include "vcpu/backend.hpp"
+#include "vcpu/machine.hpp"
+#include "x86/host_stack.h"
+#include "x86/segments.hpp"
+
+namespace ringside::vcpu {
+
+/// Own segments and task state of root mode on this CPU. The selectors are Linux's, so that none
+/// has to change between launch and first exit.
+struct HostTables {
+    alignas(16) u64 gdt[8];
+    x86::TaskStateSegment tss;
+};
+
+/// Pointers are root addresses. Written by its own core in root mode; `owed_nmi` also by others.
+struct Vcpu {
+    u32 nmi_count = 0;  ///< NMIs taken in root mode; grown by the NMI stub
+    u32 nmi_seen = 0;   ///< how many of them were looked at
+    u32 core = 0;
+    u32 apic_id = 0;
+    Backend* backend = nullptr;
+    Machine* machine = nullptr;
+    event::CoreState* core_state = nullptr;
+    GuestRegisters* registers = nullptr;
+    const u64* current_slot = nullptr;  ///< the guest's per-CPU pointer to the running task
+    WaitingEvents waiting;
+    bool is_virtualized = false;
+    bool intercepts_interrupts = false;
+    u32 owed_nmi = 0;  ///< an NMI of ours is on its way: not 0 until it was seen
+    u64 exits = 0;
+    u64 kernel_gs = 0;
+    HostTables host;
+};
+static_assert(offsetof(Vcpu, nmi_count) == RS_VCPU_NMI_COUNT);
+
+/// One CPU's private memory: 64 KiB, aligned to its size on both sides, so that any stack address
+/// leads to its vCPU.
+struct VcpuBlock {
+    static constexpr u64 kBytes = 0x10000;
+    static constexpr u64 kStackBytes = 0x4000;
+
+    alignas(kPageSize) u8 vendor_pages[3][kPageSize];  ///< VMCB, host VMCB, host save area
+    u8 nmi_stack[kPageSize];
+    u8 double_fault_stack[kPageSize];
+    u8 machine_check_stack[kPageSize];
+    u8 debug_stack[kPageSize];
+    u8 vendor_state[kPageSize];  ///< the backend object
+    u8 stack[kStackBytes];
+    Vcpu vcpu;
+};
+static_assert(sizeof(VcpuBlock) <= VcpuBlock::kBytes);
+
+/// The block any address inside belongs to.
+inline VcpuBlock& block_of(u64 address) {
+    return *reinterpret_cast<VcpuBlock*>(address & ~(VcpuBlock::kBytes - 1));
+}
+
+/// Task-state indices of the stacks (IST 1 to 4).
+enum class Ist : u8 { kNone = 0, kNmi = 1, kDoubleFault = 2, kMachineCheck = 3, kDebug = 4 };
+
+}  // namespace ringside::vcpu

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Offsets shared between the assembly and the C++ of root mode; vcpu/vcpu.hpp asserts them.
+ */
+#ifndef RINGSIDE_CORE_X86_HOST_STACK_H
+#define RINGSIDE_CORE_X86_HOST_STACK_H
+
+#define RS_STUB_BYTES 32
+
+/* Each IST stack is one page. The vCPU's address is its last word but one, and the processor's
+ * frame starts right below it: distance from the pushed rip to that word. */
+#define RS_IST_VCPU 40
+
+/* Offset of Vcpu::nmi_count. */
+#define RS_VCPU_NMI_COUNT 0
+
+#endif

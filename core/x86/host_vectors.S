@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Root mode's 256 interrupt and exception stubs, the window that accepts one interrupt, and the
+ * accesses that may fault. No GS base is used: an NMI can arrive with any in the register. Stubs
+ * find the vCPU at the top of the stack they run on.
+ */
+#include "x86/host_stack.h"
+
+	.text
+	.code64
+
+/* s32 rs_take_interrupt(void): accepts one pending interrupt. Returns its vector, -1 if there was
+ * none. The stub puts the vector into eax and returns with IF clear, so at most one is taken. */
+	.globl rs_take_interrupt
+	.type rs_take_interrupt, @function
+rs_take_interrupt:
+	mov $-1, %eax
+	sti
+	nop
+	nop
+	cli
+	ret
+	int3
+
+/* int rs_safe_read_msr(u32 msr, u64 *value), int rs_safe_write_msr(u32 msr, u64 value):
+ * 0, or -1 if the processor raised #GP. */
+	.globl rs_safe_read_msr
+	.type rs_safe_read_msr, @function
+rs_safe_read_msr:
+	mov %edi, %ecx
+.Lread_msr:
+	rdmsr
+	shl $32, %rdx
+	or %rdx, %rax
+	mov %rax, (%rsi)
+	xor %eax, %eax
+	ret
+	int3
+	.globl rs_safe_write_msr
+	.type rs_safe_write_msr, @function
+rs_safe_write_msr:
+	mov %edi, %ecx
+	mov %esi, %eax
+	mov %rsi, %rdx
+	shr $32, %rdx
+.Lwrite_msr:
+	wrmsr
+	xor %eax, %eax
+	ret
+	int3
+.Lmsr_fault:
+	mov $-1, %eax
+	ret
+	int3
+
+	.section .rodata
+	.balign 8
+	.globl rs_fixups
+rs_fixups:
+	.quad .Lread_msr, .Lmsr_fault
+	.quad .Lwrite_msr, .Lmsr_fault
+	.globl rs_fixups_end
+rs_fixups_end:
+
+	.text
+	.balign RS_STUB_BYTES
+	.globl rs_host_stubs
+rs_host_stubs:
+	.set vector, 0
+	.rept 256
+	.if vector == 2
+	/* NMI: only noted here; the polling points look at the count. */
+	push %rax
+	mov RS_IST_VCPU+8(%rsp), %rax
+	incl RS_VCPU_NMI_COUNT(%rax)
+	pop %rax
+	iretq
+	.elseif vector < 32
+	.if (vector != 8) && (vector != 10) && (vector != 11) && (vector != 12) && (vector != 13) && (vector != 14) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
+	push $0
+	.endif
+	push $vector
+	jmp .Lexception
+	.else
+	mov $vector, %eax
+	jmp .Linterrupt
+	.endif
+	.balign RS_STUB_BYTES
+	.set vector, vector + 1
+	.endr
+
+.Linterrupt:
+	btrl $9, 16(%rsp)
+	iretq
+
+/* A fault in root mode. Frame: vector, error code, rip, cs, rflags, rsp, ss. */
+.Lexception:
+	push %rax
+	push %rcx
+	push %rdx
+	push %rsi
+	push %rdi
+	push %r8
+	push %r9
+	push %r10
+	push %r11
+	push %rbx
+	cld
+	lea 80(%rsp), %rdi
+	mov %rsp, %rbx
+	and $-16, %rsp
+	call rs_host_fault
+	mov %rbx, %rsp
+	pop %rbx
+	pop %r11
+	pop %r10
+	pop %r9
+	pop %r8
+	pop %rdi
+	pop %rsi
+	pop %rdx
+	pop %rcx
+	pop %rax
+	add $16, %rsp
+	iretq
+	int3
+
+	.section .note.GNU-stack, "", @progbits

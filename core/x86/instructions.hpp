@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Every privileged instruction of the core that is not in an entry.S. Nothing else below core/
+// needs ring 0.
+#pragma once
+
+#include "base/types.hpp"
+
+namespace ringside::x86 {
+
+inline u64 read_msr(u32 msr) {
+    u32 low, high;
+    asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return u64{high} << 32 | low;
+}
+
+inline void write_msr(u32 msr, u64 value) {
+    asm volatile("wrmsr" : : "c"(msr), "a"(u32(value)), "d"(u32(value >> 32)) : "memory");
+}
+
+inline u64 read_tsc() {
+    u32 low, high;
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+    return u64{high} << 32 | low;
+}
+
+template <unsigned kNumber>
+inline u64 read_cr() {
+    u64 value;
+    if constexpr (kNumber == 0)
+        asm volatile("mov %%cr0, %0" : "=r"(value));
+    else if constexpr (kNumber == 2)
+        asm volatile("mov %%cr2, %0" : "=r"(value));
+    else if constexpr (kNumber == 3)
+        asm volatile("mov %%cr3, %0" : "=r"(value));
+    else if constexpr (kNumber == 4)
+        asm volatile("mov %%cr4, %0" : "=r"(value));
+    else {
+        static_assert(kNumber == 8);
+        asm volatile("mov %%cr8, %0" : "=r"(value));
+    }
+    return value;
+}
+
+template <unsigned kNumber>
+inline void write_cr(u64 value) {
+    if constexpr (kNumber == 0)
+        asm volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+    else if constexpr (kNumber == 2)
+        asm volatile("mov %0, %%cr2" : : "r"(value) : "memory");
+    else if constexpr (kNumber == 4)
+        asm volatile("mov %0, %%cr4" : : "r"(value) : "memory");
+    else {
+        static_assert(kNumber == 8);
+        asm volatile("mov %0, %%cr8" : : "r"(value) : "memory");
+    }
+}
+
+template <unsigned kNumber>
+inline u64 read_dr() {
+    u64 value;
+    if constexpr (kNumber == 0)
+        asm volatile("mov %%db0, %0" : "=r"(value));
+    else if constexpr (kNumber == 1)
+        asm volatile("mov %%db1, %0" : "=r"(value));
+    else if constexpr (kNumber == 2)
+        asm volatile("mov %%db2, %0" : "=r"(value));
+    else if constexpr (kNumber == 3)
+        asm volatile("mov %%db3, %0" : "=r"(value));
+    else if constexpr (kNumber == 6)
+        asm volatile("mov %%db6, %0" : "=r"(value));
+    else {
+        static_assert(kNumber == 7);
+        asm volatile("mov %%db7, %0" : "=r"(value));
+    }
+    return value;
+}
+
+template <unsigned kNumber>
+inline void write_dr(u64 value) {
+    if constexpr (kNumber == 0)
+        asm volatile("mov %0, %%db0" : : "r"(value));
+    else if constexpr (kNumber == 1)
+        asm volatile("mov %0, %%db1" : : "r"(value));
+    else if constexpr (kNumber == 2)
+        asm volatile("mov %0, %%db2" : : "r"(value));
+    else if constexpr (kNumber == 3)
+        asm volatile("mov %0, %%db3" : : "r"(value));
+    else if constexpr (kNumber == 6)
+        asm volatile("mov %0, %%db6" : : "r"(value));
+    else {
+        static_assert(kNumber == 7);
+        asm volatile("mov %0, %%db7" : : "r"(value));
+    }
+}
+
+struct [[gnu::packed]] DescriptorTable {
+    u16 limit;
+    u64 base;
+};
+
+inline DescriptorTable read_gdtr() {
+    DescriptorTable table;
+    asm volatile("sgdt %0" : "=m"(table));
+    return table;
+}
+
+inline DescriptorTable read_idtr() {
+    DescriptorTable table;
+    asm volatile("sidt %0" : "=m"(table));
+    return table;
+}
+
+inline u16 read_cs() {
+    u16 selector;
+    asm volatile("mov %%cs, %0" : "=r"(selector));
+    return selector;
+}
+inline u16 read_ss() {
+    u16 selector;
+    asm volatile("mov %%ss, %0" : "=r"(selector));
+    return selector;
+}
+inline u16 read_ds() {
+    u16 selector;
+    asm volatile("mov %%ds, %0" : "=r"(selector));
+    return selector;
+}
+inline u16 read_es() {
+    u16 selector;
+    asm volatile("mov %%es, %0" : "=r"(selector));
+    return selector;
+}
+
+struct CpuidResult {
+    u32 eax, ebx, ecx, edx;
+};
+
+inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
+    CpuidResult result{leaf, 0, subleaf, 0};
+    asm volatile("cpuid"
+                 : "+a"(result.eax), "=b"(result.ebx), "+c"(result.ecx), "=d"(result.edx));
+    return result;
+}
+
+inline void out_byte(u16 port, u8 value) {
+    asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+/// Keeps the compiler from moving accesses across; orders nothing in the processor.
+inline void compiler_barrier() {
+    asm volatile("" : : : "memory");
+}
+
+}  // namespace ringside::x86

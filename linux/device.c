@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * /dev/ringside: copies requests between user space and the core, and hands out messages. One open
+ * file is one client.
+ */
+#include <linux/capability.h>
+#include <linux/cpu.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/irq_work.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/utsname.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <asm/tsc.h>
+
+#include "shim.h"
+
+#define READ_BUFFER_BYTES 0x10000
+/* How long a message may wait when root mode left out the wake-up because the last one was recent. */
+#define RECHECK_JIFFIES (HZ / 100 ? HZ / 100 : 1)
+
+struct client {
+	u32 id;
+	struct mutex read_mutex; /* guards the buffer */
+	void *buffer;		 /* READ_BUFFER_BYTES */
+};
+
+static atomic_t next_client = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(readers);
+
+int rs_errno(u32 error)
+{
+	switch (error) {
+	case RS_OK:
+		return 0;
+#define RS_ERRNO_CASE(name, code, errno_name, text) \
+	case RS_ERR_##name:                         \
+		return -errno_name;
+	RS_ERROR_TABLE(RS_ERRNO_CASE)
+#undef RS_ERRNO_CASE
+	default:
+		return -EIO;
+	}
+}
+
+static atomic_t wakeups = ATOMIC_INIT(0);
+
+static void wake_readers_now(void)
+{
+	atomic_inc(&wakeups);
+	wake_up_interruptible(&readers);
+}
+
+static void wake_readers_work(struct irq_work *work)
+{
+	wake_readers_now();
+}
+static DEFINE_IRQ_WORK(wake_work, wake_readers_work);
+
+/* NMI context. */
+void rs_wake_readers(void)
+{
+	irq_work_queue(&wake_work);
+}
+
+/* Looks once more a moment after a reader began to wait: root mode does not wake twice in a row. */
+static void recheck(struct work_struct *work)
+{
+	int found;
+
+	mutex_lock(&rs_core_mutex);
+	found = rs_core_waiting_messages();
+	mutex_unlock(&rs_core_mutex);
+	if (found)
+		wake_readers_now();
+}
+static DECLARE_DELAYED_WORK(recheck_work, recheck);
+
+static int device_open(struct inode *inode, struct file *file)
+{
+	struct client *client;
+	int error;
+
+	if (!capable(CAP_SYS_ADMIN) || !capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	if (security_locked_down(LOCKDOWN_DEV_MEM))
+		return -EPERM;
+	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	if (!client)
+		return -ENOMEM;
+	client->buffer = kvmalloc(READ_BUFFER_BYTES, GFP_KERNEL);
+	if (!client->buffer) {
+		kfree(client);
+		return -ENOMEM;
+	}
+	mutex_init(&client->read_mutex);
+	client->id = atomic_inc_return(&next_client);
+	mutex_lock(&rs_core_mutex);
+	error = rs_errno(rs_core_add_client(client->id));
+	mutex_unlock(&rs_core_mutex);
+	if (error) {
+		kvfree(client->buffer);
+		kfree(client);
+		return error;
+	}
+	file->private_data = client;
+	return stream_open(inode, file);
+}
+
+static int device_release(struct inode *inode, struct file *file)
+{
+	struct client *client = file->private_data;
+
+	mutex_lock(&rs_core_mutex);
+	rs_core_remove_client(client->id);
+	mutex_unlock(&rs_core_mutex);
+	kvfree(client->buffer);
+	kfree(client);
+	return 0;
+}
+
+static u32 request_version(struct rs_version *request)
+{
+	u32 vendor = RS_VENDOR_NONE;
+
+	rs_core_probe(&vendor);
+	request->size = sizeof(*request);
+	request->abi = RS_ABI_VERSION;
+	request->vendor = vendor;
+	request->cores_online = num_online_cpus();
+	request->cores_possible = num_possible_cpus();
+	request->state = rs_core_is_loaded() ? RS_STATE_LOADED : 0;
+	request->capabilities = RS_CAP_INTERRUPT_EVENTS | RS_CAP_SCRIPTS | RS_CAP_NESTED_PAGING;
+	strscpy(request->release, RS_RELEASE, sizeof(request->release));
+	strscpy(request->kernel, init_utsname()->release, sizeof(request->kernel));
+	strscpy(request->host_name, init_utsname()->nodename, sizeof(request->host_name));
+	request->tsc_khz = tsc_khz;
+	return RS_OK;
+}
+
+static u32 request_load(struct rs_load *request)
+{
+	struct rs_kernel_facts *facts;
+	u32 error = RS_ERR_CANNOT_CREATE;
+
+	facts = kzalloc(sizeof(*facts), GFP_KERNEL);
+	if (!facts)
+		return error;
+	if (!rs_facts_collect(facts)) {
+		error = rs_core_load(&rs_platform_functions, facts, request);
+		if (error == RS_OK)
+			rs_hotplug_arm();
+	}
+	rs_facts_free(facts);
+	kfree(facts);
+	return error;
+}
+
+static u32 request_unload(void)
+{
+	u32 error;
+
+	if (!rs_core_is_loaded())
+		return RS_ERR_NOT_LOADED;
+	rs_hotplug_disarm();
+	error = rs_core_unload();
+	wake_readers_now();
+	return error;
+}
+
+union fixed_request {
+	struct rs_version version;
+	struct rs_load load;
+	struct rs_modify_event modify;
+	struct rs_event_stat stat;
+};
+
+static size_t fixed_size(u32 number)
+{
+	switch (number) {
+	case RS_NR_VERSION:
+		return sizeof(struct rs_version);
+	case RS_NR_LOAD:
+	case RS_NR_UNLOAD:
+		return sizeof(struct rs_load);
+	case RS_NR_MODIFY_EVENT:
+		return sizeof(struct rs_modify_event);
+	case RS_NR_EVENT_STAT:
+		return sizeof(struct rs_event_stat);
+	default:
+		return 0;
+	}
+}
+
+static long fixed_ioctl(struct client *client, u32 number, size_t known, void __user *user)
+{
+	union fixed_request request;
+	u32 size, error = RS_ERR_BAD_IMAGE;
+	bool changes_cpus = number == RS_NR_LOAD || number == RS_NR_UNLOAD;
+	int copied;
+
+	if (get_user(size, (u32 __user *)user))
+		return -EFAULT;
+	if (size < sizeof(u32) || size > PAGE_SIZE)
+		return -EINVAL;
+	copied = copy_struct_from_user(&request, known, user, size);
+	if (copied)
+		return copied;
+	if (changes_cpus)
+		cpus_read_lock();
+	if (mutex_lock_killable(&rs_core_mutex)) {
+		if (changes_cpus)
+			cpus_read_unlock();
+		return -EINTR;
+	}
+	switch (number) {
+	case RS_NR_VERSION:
+		error = request_version(&request.version);
+		break;
+	case RS_NR_LOAD:
+		error = request_load(&request.load);
+		request.load.error = error;
+		break;
+	case RS_NR_UNLOAD:
+		error = request_unload();
+		request.load.error = error;
+		break;
+	case RS_NR_MODIFY_EVENT:
+		error = rs_core_modify_event(client->id, &request.modify);
+		request.modify.error = error;
+		break;
+	case RS_NR_EVENT_STAT:
+		error = rs_core_event_stat(&request.stat);
+		request.stat.error = error;
+		break;
+	}
+	mutex_unlock(&rs_core_mutex);
+	if (changes_cpus)
+		cpus_read_unlock();
+	if (copy_to_user(user, &request, min_t(size_t, size, known)))
+		return -EFAULT;
+	return rs_errno(error);
+}
+
+/* A request with its data behind it; the whole length stands at offset 8. */
+static long image_ioctl(struct client *client, u32 number, void __user *user)
+{
+	u64 total, back;
+	void *image;
+	u32 error;
+	long result;
+
+	if (get_user(total, (u64 __user *)(user + 8)))
+		return -EFAULT;
+	if (total < 16 || total > RS_MAX_REQUEST_BYTES)
+		return -EINVAL;
+	image = kvmalloc(total, GFP_KERNEL);
+	if (!image)
+		return -ENOMEM;
+	result = -EFAULT;
+	if (copy_from_user(image, user, total))
+		goto out;
+	/* The caller may have changed it between the two reads. */
+	*(u64 *)(image + 8) = total;
+	result = -EINTR;
+	if (mutex_lock_killable(&rs_core_mutex))
+		goto out;
+	back = total;
+	switch (number) {
+	case RS_NR_REGISTER_EVENT:
+		error = rs_core_register_event(client->id, image, total);
+		back = min_t(u64, total, sizeof(struct rs_event_detail));
+		break;
+	case RS_NR_LIST_EVENTS:
+		error = rs_core_list_events(image, total);
+		break;
+	default:
+		error = rs_core_eval(client->id, image, total);
+		break;
+	}
+	mutex_unlock(&rs_core_mutex);
+	result = copy_to_user(user, image, back) ? -EFAULT : rs_errno(error);
+out:
+	kvfree(image);
+	return result;
+}
+
+static long device_ioctl(struct file *file, unsigned int command, unsigned long argument)
+{
+	struct client *client = file->private_data;
+	void __user *user = (void __user *)argument;
+	u32 number = _IOC_NR(command);
+	size_t known = fixed_size(number);
+
+	if (_IOC_TYPE(command) != RS_IOC_MAGIC)
+		return -ENOTTY;
+	if (known)
+		return fixed_ioctl(client, number, known, user);
+	if (number == RS_NR_REGISTER_EVENT || number == RS_NR_LIST_EVENTS || number == RS_NR_EVAL)
+		return image_ioctl(client, number, user);
+	return -ENOTTY;
+}
+
+static ssize_t read_now(struct client *client, char __user *user, size_t bytes)
+{
+	s64 got;
+
+	if (mutex_lock_interruptible(&client->read_mutex))
+		return -ERESTARTSYS;
+	mutex_lock(&rs_core_mutex);
+	got = rs_core_read_messages(client->id, client->buffer,
+				    min_t(size_t, bytes, READ_BUFFER_BYTES));
+	mutex_unlock(&rs_core_mutex);
+	if (got < 0)
+		got = -EMSGSIZE;
+	else if (got > 0 && copy_to_user(user, client->buffer, got))
+		got = -EFAULT;
+	mutex_unlock(&client->read_mutex);
+	return got;
+}
+
+static ssize_t device_read(struct file *file, char __user *user, size_t bytes, loff_t *offset)
+{
+	struct client *client = file->private_data;
+	ssize_t got;
+	int seen;
+
+	for (;;) {
+		seen = atomic_read(&wakeups);
+		got = read_now(client, user, bytes);
+		if (got)
+			return got;
+		schedule_delayed_work(&recheck_work, RECHECK_JIFFIES);
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		/* The time-out is a safety net: an event may swallow the wake-up's interrupt. */
+		if (wait_event_interruptible_timeout(readers, atomic_read(&wakeups) != seen,
+						     HZ / 4) < 0)
+			return -ERESTARTSYS;
+	}
+}
+
+static __poll_t device_poll(struct file *file, poll_table *table)
+{
+	struct client *client = file->private_data;
+	int ready;
+
+	poll_wait(file, &readers, table);
+	mutex_lock(&rs_core_mutex);
+	ready = rs_core_poll_messages(client->id);
+	mutex_unlock(&rs_core_mutex);
+	if (ready)
+		return EPOLLIN | EPOLLRDNORM;
+	schedule_delayed_work(&recheck_work, RECHECK_JIFFIES);
+	return 0;
+}
+
+static const struct file_operations device_operations = {
+	.owner = THIS_MODULE,
+	.open = device_open,
+	.release = device_release,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.read = device_read,
+	.poll = device_poll,
+	.llseek = no_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ringside",
+	.fops = &device_operations,
+	.mode = 0600,
+};
+
+int rs_device_register(void)
+{
+	return misc_register(&device);
+}
+
+void rs_device_unregister(void)
+{
+	misc_deregister(&device);
+	cancel_delayed_work_sync(&recheck_work);
+	irq_work_sync(&wake_work);
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the core must know of this kernel: where memory is, where the running task is found. */
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/pfn.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <asm/cpufeature.h>
+#include <asm/current.h>
+#include <asm/msr.h>
+#include <asm/tsc.h>
+#ifdef RS_HAVE_CC_PLATFORM
+#include <linux/mem_encrypt.h>
+#endif
+
+#include "shim.h"
+
+/* Adds [start, end) to the RAM ranges; touching ranges become one. */
+static int add_ram(struct resource *resource, void *argument)
+{
+	struct rs_kernel_facts *facts = argument;
+	u64 start = PAGE_ALIGN(resource->start);
+	u64 end = (resource->end + 1) & PAGE_MASK;
+	struct rs_memory_range *last =
+		facts->ram_count ? &facts->ram[facts->ram_count - 1] : NULL;
+
+	if (start >= end)
+		return 0;
+	if (last && last->end == start) {
+		last->end = end;
+		return 0;
+	}
+	if (facts->ram_count == RS_MAX_RAM_RANGES)
+		return -E2BIG;
+	facts->ram[facts->ram_count++] = (struct rs_memory_range){ start, end };
+	return 0;
+}
+
+static void add_image(struct rs_kernel_facts *facts, void *base, u32 bytes, u32 rights)
+{
+	if (!bytes || facts->image_count == RS_MAX_IMAGE_RANGES)
+		return;
+	facts->image[facts->image_count++] = (struct rs_image_range){
+		.address = (unsigned long)base,
+		.bytes = PAGE_ALIGN(bytes),
+		.rights = rights,
+	};
+}
+
+static void collect_image(struct rs_kernel_facts *facts)
+{
+#ifdef RS_HAVE_MODULE_MEMORY
+	const struct module_memory *memory = THIS_MODULE->mem;
+
+	add_image(facts, memory[MOD_TEXT].base, memory[MOD_TEXT].size, RS_IMAGE_EXECUTE);
+	add_image(facts, memory[MOD_RODATA].base, memory[MOD_RODATA].size, 0);
+	add_image(facts, memory[MOD_RO_AFTER_INIT].base, memory[MOD_RO_AFTER_INIT].size, 0);
+	add_image(facts, memory[MOD_DATA].base, memory[MOD_DATA].size, RS_IMAGE_WRITE);
+#else
+	const struct module_layout *layout = &THIS_MODULE->core_layout;
+
+	add_image(facts, layout->base, layout->text_size, RS_IMAGE_EXECUTE);
+	add_image(facts, layout->base + layout->text_size, layout->ro_size - layout->text_size, 0);
+	add_image(facts, layout->base + layout->ro_size, layout->size - layout->ro_size,
+		  RS_IMAGE_WRITE);
+#endif
+}
+
+static u64 current_slot(unsigned int cpu)
+{
+#ifdef RS_HAVE_PCPU_HOT
+	void *slot = &per_cpu_ptr(&pcpu_hot, cpu)->current_task;
+#else
+	void *slot = per_cpu_ptr(&current_task, cpu);
+#endif
+
+	/* Static per-CPU data lies in the direct map or, on some NUMA machines, in vmalloc space. */
+	if (is_vmalloc_addr(slot))
+		return page_to_phys(vmalloc_to_page(slot)) + offset_in_page(slot);
+	return __pa(slot);
+}
+
+int rs_facts_collect(struct rs_kernel_facts *facts)
+{
+	u64 *slots, *bases;
+	unsigned int cpu;
+
+	memset(facts, 0, sizeof(*facts));
+	slots = kcalloc(nr_cpu_ids, sizeof(u64), GFP_KERNEL);
+	bases = kcalloc(nr_cpu_ids, sizeof(u64), GFP_KERNEL);
+	facts->current_slot = slots;
+	facts->kernel_gs = bases;
+	if (!slots || !bases)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		slots[cpu] = current_slot(cpu);
+		bases[cpu] = (u64)per_cpu_offset(cpu);
+	}
+	facts->core_count = nr_cpu_ids;
+	facts->direct_map = PAGE_OFFSET;
+#ifdef RS_HAVE_CC_PLATFORM
+	facts->encryption_mask = sme_me_mask;
+#endif
+	facts->tsc_khz = tsc_khz;
+	facts->page_table_isolation = boot_cpu_has(X86_FEATURE_PTI);
+	facts->init_task = (unsigned long)&init_task;
+	facts->init_task_physical = __pa_symbol(&init_task);
+	facts->task_pid = offsetof(struct task_struct, pid);
+	facts->task_tgid = offsetof(struct task_struct, tgid);
+	facts->task_comm = offsetof(struct task_struct, comm);
+	facts->task_group_leader = offsetof(struct task_struct, group_leader);
+	facts->task_mm = offsetof(struct task_struct, mm);
+	facts->task_fs_base = offsetof(struct task_struct, thread.fsbase);
+	collect_image(facts);
+	return walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY, 0, -1,
+				   facts, add_ram);
+}
+
+void rs_facts_free(struct rs_kernel_facts *facts)
+{
+	kfree(facts->current_slot);
+	kfree(facts->kernel_gs);
+	facts->current_slot = NULL;
+	facts->kernel_gs = NULL;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the shim know of each other. The shim decides nothing: it copies requests,
+ * answers the core's questions and tells it what the kernel is about to do.
+ */
+#ifndef RINGSIDE_LINUX_SHIM_H
+#define RINGSIDE_LINUX_SHIM_H
+
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+#include "core_api.h"
+
+extern struct mutex rs_core_mutex; /* serialises all calls into the core */
+
+extern const struct rs_platform rs_platform_functions;
+
+/* facts.c: fills *facts; the arrays are given back by rs_facts_free(). 0 or -errno. */
+int rs_facts_collect(struct rs_kernel_facts *facts);
+void rs_facts_free(struct rs_kernel_facts *facts);
+
+/* device.c */
+int rs_device_register(void);
+void rs_device_unregister(void);
+int rs_errno(u32 error);
+void rs_wake_readers(void);
+
+/* hotplug.c: the ways a CPU leaves or the system ends. */
+int rs_hotplug_register(void);
+void rs_hotplug_unregister(void);
+/* Called with the mutex held around load and unload. */
+int rs_hotplug_arm(void);
+void rs_hotplug_disarm(void);
+
+#endif
