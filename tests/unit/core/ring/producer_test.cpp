@@ -141,9 +141,9 @@ TEST(Producer, TextLeavesTheReserveToControlMessages) {
 
 TEST(Producer, ReportsLossesWithoutAFurtherMessage) {
     RingPair ring;
-    while (ring.print(std::string(100, 'x'))) {
+    while (ring.print(std::string(100, 'x'), 7, 1, 77)) {
     }
-    ring.producer.report_losses(77);
+    ring.producer.report_losses();
     EXPECT_EQ(ring.producer.unreported_losses(), 0u);
     u64 cursor = 0;
     Record record = ring.consumer.find(cursor);
@@ -166,7 +166,7 @@ TEST(Producer, FoldsLossesOfTooManyEventsIntoOne) {
     u64 cursor = 0;
     for (Record record = ring.consumer.find(cursor); record; record = ring.consumer.find(cursor))
         pop(ring, record);
-    ring.producer.report_losses(0);
+    ring.producer.report_losses();
     u64 sum = 0;
     Record last;
     for (Record record = ring.consumer.find(cursor); record; record = ring.consumer.find(cursor)) {
@@ -201,7 +201,7 @@ TEST(Producer, WrittenAndAnnouncedLossesMakeUpWhatWasEmitted) {
         drain(static_cast<u32>(random() % 20));
     }
     drain(~u32{0});
-    ring.producer.report_losses(0);
+    ring.producer.report_losses();
     drain(~u32{0});
     EXPECT_GT(lost, 0u);
     EXPECT_EQ(read, ring.producer.written());
@@ -301,7 +301,7 @@ TEST(Producer, RunsBesideItsConsumer) {
         drain();
     root.join();
     drain();
-    ring.producer.report_losses(0);
+    ring.producer.report_losses();
     drain();
     EXPECT_EQ(read + lost, kMessages);
     EXPECT_EQ(next, kMessages);
