@@ -24,7 +24,7 @@ build_preset() {
     if tail -n 1 "$log" | grep -q '^ninja: failed$'; then status=1; fi
     if [ $status -ne 0 ]; then
         # ninja prints the output of each failed command after its FAILED line.
-        grep -n -m 1 '^FAILED: \|error:' "$log" | cut -d: -f1 | {
+        grep -n -m 1 '^CMake Error\|^FAILED: \|error:' "$log" | cut -d: -f1 | {
             read -r first || first=1
             sed -n "$first,$((first + 80))p" "$log"
         } >&2
