@@ -30,8 +30,9 @@ private:
 }  // namespace
 
 struct Loop::Implementation {
-    // One thread runs the loop, so Asio's locks are not needed.
-    asio::io_context context{1};
+    // Without the concurrency hint 1 that one thread would suggest: with it, what a handler posts
+    // is run only when that handler returns, and a wait inside it would never see it.
+    asio::io_context context;
     Waiting* innermost = nullptr;
     bool is_stopping = false;
 
