@@ -236,19 +236,11 @@ private:
         if (statement.value->type.kind == TypeKind::kPointer)
             report(Code::kNotAvailable, statement.offset,
                    "arithmetic with '&' is not available yet; put the address into a variable");
-        check_constant_update(statement, target);
+        warn_shift_count(statement.op, *statement.value,
+                         common_type(target.type, statement.value->type));
         if (target.kind == ExpressionKind::kGlobal && options_.in_event && !is_atomic(statement.op))
             report(Code::kNotAtomic, statement.offset,
                    "this update of a global variable is not atomic; other cores may interfere");
-    }
-
-    void check_constant_update(const Statement& statement, const Expression& target) {
-        if (!statement.value->constant)
-            return;
-        const Type type = common_type(target.type, statement.value->type);
-        if ((statement.op == kShiftLeft || statement.op == kShiftRight) &&
-            convert_constant(*statement.value->constant, type) >= type.bytes * 8u)
-            report(Code::kConstantOperation, statement.value->offset, "shift count out of range");
     }
 
     static bool is_atomic(TokenKind op) {

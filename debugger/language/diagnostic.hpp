@@ -24,7 +24,7 @@ namespace ringside::language {
     X(kHexName, "S010")           /* hexadecimal number used as a name */              \
     X(kArguments, "S011")         /* wrong number or kind of arguments */              \
     X(kNotAssignable, "S012")     /* assignment to something that is no variable */    \
-    X(kConstantOperation, "S013") /* constant division by zero, shift count */         \
+    X(kConstantOperation, "S013") /* constant division by zero */                      \
     X(kFormat, "S014")            /* printf format and arguments differ */             \
     X(kMisplaced, "S015")         /* break, continue, return, event function */        \
     X(kType, "S016")              /* types do not fit */                               \
@@ -39,7 +39,8 @@ namespace ringside::language {
     X(kNarrowed, "S108")                                                               \
     X(kAlwaysZero, "S109")                                                             \
     X(kRedeclared, "S110")                                                             \
-    X(kNote, "S111")
+    X(kShiftCount, "S111")                                                             \
+    X(kNote, "S112")
 
 enum class Code : u8 {
 #define RS_LANGUAGE_ENUM(name, code) name,

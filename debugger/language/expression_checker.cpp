@@ -30,7 +30,7 @@ const char* fold_message(FoldError error) {
         case FoldError::kDivisionOverflow:
             return "quotient out of range";
         default:
-            return "shift count out of range";
+            return "";
     }
 }
 
@@ -259,18 +259,24 @@ void ExpressionChecker::fold(Expression& expression, Type type) {
     const auto& right = expression.operands[1]->constant;
     if (!right)
         return;
-    const bool is_shift = expression.op == kShiftLeft || expression.op == kShiftRight;
-    if (!left && !is_shift)
+    warn_shift_count(expression.op, *expression.operands[1], type);
+    if (!left)
         return;
-    const u64 left_value = left ? convert_constant(*left, type) : 0;
-    const Folded folded =
-        fold_binary(expression.op, left_value, convert_constant(*right, type), type);
-    if (folded.error != FoldError::kNone) {
-        const u32 place = is_shift ? expression.operands[1]->offset : expression.offset;
-        report(Code::kConstantOperation, place, fold_message(folded.error));
-    } else if (left) {
+    const Folded folded = fold_binary(expression.op, convert_constant(*left, type),
+                                      convert_constant(*right, type), type);
+    if (folded.error == FoldError::kNone)
         expression.constant = folded.value;
-    }
+    else if (folded.error != FoldError::kShiftCount)
+        report(Code::kConstantOperation, expression.offset, fold_message(folded.error));
+}
+
+void ExpressionChecker::warn_shift_count(TokenKind op, const Expression& count, Type type) {
+    // Only a warning: generated scripts hold such shifts on paths that are never taken, and the
+    // run stops with an error if one is reached.
+    if ((op == kShiftLeft || op == kShiftRight) && count.constant &&
+        convert_constant(*count.constant, type) >= type.bytes * 8u)
+        report(Code::kShiftCount, count.offset,
+               "shift count out of range; the script stops when it comes here");
 }
 
 void ExpressionChecker::warn_comparison(const Expression& expression, Type type) {

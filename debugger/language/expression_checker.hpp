@@ -25,6 +25,7 @@ protected:
     void check_value(Expression& expression);
     /// A call whose value is dropped.
     void check_call_statement(Expression& call);
+    void warn_shift_count(TokenKind op, const Expression& count, Type type);
     u32 global_index(std::string_view name);
     void warn_bare_register(const Expression& expression);
     void report(Code code, u32 offset, std::string message) {

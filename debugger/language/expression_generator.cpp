@@ -236,7 +236,7 @@ bool ExpressionGenerator::arithmetic_immediate(TokenKind op, Type type, u32 left
     }
     const bool keeps_extension =
         op == kAmpersand || ((op == kPipe || op == kCaret) && (type.is_signed || right < 0x8000));
-    if ((!type.is_wide() && !keeps_extension) || (!is_shift && !fits16(right)) ||
+    if ((!type.is_wide() && !keeps_extension) || (is_shift ? right > 63 : !fits16(right)) ||
         (!type.is_wide() && op == kAmpersand && !type.is_signed && right > 0x7fff))
         return false;
     rs_script_opcode opcode;

@@ -25,6 +25,7 @@ protected:
     const Token& next() const { return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_]; }
     const Token& previous() const { return tokens_[at_ > 0 ? at_ - 1 : 0]; }
     u32 position() const { return at_; }
+    const Token& token_at(u32 index) const { return tokens_[index]; }
     void advance() {
         if (at_ + 1 < tokens_.size())
             ++at_;

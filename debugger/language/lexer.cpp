@@ -90,6 +90,8 @@ public:
         while (skip_blanks()) {
             token_ = Token{};
             token_.offset = at_;
+            token_.starts_line = crossed_line_;
+            crossed_line_ = false;
             lex_token();
             token_.length = at_ - token_.offset;
             tokens_.push_back(std::move(token_));
@@ -115,6 +117,7 @@ private:
     bool skip_blanks() {
         while (!at_end()) {
             if (is_blank(peek())) {
+                crossed_line_ = crossed_line_ || peek() == '\n';
                 ++at_;
             } else if (peek() == '/' && peek(1) == '/') {
                 while (!at_end() && peek() != '\n')
@@ -286,8 +289,12 @@ private:
         message += sigil + std::string{word} + "'";
         if (diagnostics_.is_full())
             return fail(Code::kUnknownRegister, start, {});
-        if (const auto near = nearest(sigil + std::string{word}, all_names()))
-            message += "; did you mean '" + *near + "'?";
+        std::vector<std::string> names;
+        for (const std::string& name : all_names())
+            if (name[0] == sigil)
+                names.push_back(name.substr(1));
+        if (const auto near = nearest(word, names))
+            message += std::string{"; did you mean '"} + sigil + *near + "'?";
         fail(Code::kUnknownRegister, start, std::move(message));
     }
 
@@ -403,6 +410,7 @@ private:
     std::string_view text_;
     DiagnosticList& diagnostics_;
     u32 at_ = 0;
+    bool crossed_line_ = true;
     Token token_;
     std::vector<Token> tokens_;
 };

@@ -141,23 +141,27 @@ std::optional<u32> look_up(const std::unordered_map<std::string_view, u32>& map,
     return found == map.end() ? std::nullopt : std::optional{found->second};
 }
 
-/// Levenshtein distance, given up above `limit`.
+/// Number of letters to change, insert, delete or exchange with their neighbour; `limit` + 1 if it
+/// is certainly more than `limit`.
 usize edit_distance(std::string_view a, std::string_view b, usize limit) {
     if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > limit)
         return limit + 1;
+    std::vector<usize> before(b.size() + 1);
+    std::vector<usize> last(b.size() + 1);
     std::vector<usize> row(b.size() + 1);
     for (usize j = 0; j <= b.size(); ++j)
-        row[j] = j;
+        last[j] = j;
     for (usize i = 1; i <= a.size(); ++i) {
-        usize diagonal = row[0];
         row[0] = i;
         for (usize j = 1; j <= b.size(); ++j) {
-            const usize replaced = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+            row[j] = std::min({last[j - 1] + (a[i - 1] != b[j - 1]), last[j] + 1, row[j - 1] + 1});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = std::min(row[j], before[j - 2] + 1);
         }
+        std::swap(before, last);
+        std::swap(last, row);
     }
-    return row.back();
+    return last.back();
 }
 
 }  // namespace
@@ -210,7 +214,7 @@ std::vector<std::string> all_names() {
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
     if (word.size() > 64)
         return std::nullopt;
-    usize best = word.size() <= 3 ? 1 : word.size() <= 7 ? 2 : 3;
+    usize best = word.size() <= 4 ? 1 : word.size() <= 8 ? 2 : 3;
     std::optional<std::string> result;
     for (const std::string& candidate : candidates) {
         const usize distance = edit_distance(word, candidate, best);

@@ -31,6 +31,7 @@ private:
     void parse_into(std::vector<StatementPtr>& list) {
         const u32 start = position();
         failed_ = false;
+        lacks_semicolon_ = false;
         StatementPtr statement = parse_statement();
         if (failed_ || !statement)
             recover(start);
@@ -40,27 +41,48 @@ private:
     }
 
     /// Skips to the end of the statement: behind its ';', or at the '}' of the surrounding block.
-    /// Braces that open on the way are skipped with all they hold.
+    /// Braces that open on the way, and the head of a 'for', are skipped with all they hold. Where
+    /// only the ';' is missing at the end of a line, the next line is a statement again.
     void recover(u32 start) {
+        if (lacks_semicolon_ && current().starts_line && position() > start)
+            return;
         u32 braces = 0;
+        u32 parens = open_parens(start);
         while (current().kind != kEnd) {
-            if (current().kind == kLeftBrace) {
+            const TokenKind kind = current().kind;
+            if (kind == kLeftBrace) {
                 ++braces;
-            } else if (current().kind == kRightBrace) {
+                parens = 0;
+            } else if (kind == kRightBrace) {
                 if (braces == 0)
                     break;
                 if (--braces == 0) {
                     advance();
                     return;
                 }
-            } else if (current().kind == kSemicolon && braces == 0) {
+            } else if (kind == kSemicolon && braces == 0 && parens == 0) {
                 advance();
                 return;
+            } else if (kind == kLeftParen && parens > 0) {
+                ++parens;
+            } else if (kind == kRightParen && parens > 0) {
+                --parens;
             }
             advance();
         }
         if (position() == start && current().kind == kRightBrace && nesting_ == 0)
             advance();
+    }
+
+    /// Parentheses of a 'for' that begins at `start` which are open here.
+    u32 open_parens(u32 start) const {
+        u32 open = 0;
+        if (token_at(start).kind == kFor)
+            for (u32 i = start; i < position(); ++i)
+                open += token_at(i).kind == kLeftParen    ? 1u
+                        : token_at(i).kind == kRightParen ? ~0u
+                                                          : 0u;
+        return open;
     }
 
     StatementPtr make(StatementKind kind) const {
@@ -110,8 +132,10 @@ private:
                 break;
         }
         StatementPtr statement = is_type_word(token.kind) ? parse_declaration() : parse_simple();
-        if (statement && !expect(kSemicolon))
+        if (statement && !expect(kSemicolon)) {
+            lacks_semicolon_ = true;
             return nullptr;
+        }
         return statement;
     }
 
@@ -449,6 +473,8 @@ private:
                 return kEnd;
         }
     }
+
+    bool lacks_semicolon_ = false;
 };
 
 }  // namespace

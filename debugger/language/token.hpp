@@ -115,6 +115,7 @@ struct Token {
     std::string_view text;  ///< the spelling, without '@', '$' or the point of a global
     std::string bytes;      ///< strings: what they hold, without the final zero
     bool is_bare_register = false;
+    bool starts_line = false;  ///< first token of its line
 };
 
 /// The spelling of punctuation and keywords, a description of the rest ("number", "name").
