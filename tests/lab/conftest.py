@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debuggees for the tests: booted once a run, looked after between tests.
+
+A test gets a debuggee that answers, and fails when its console shows trouble afterwards. The
+runtime and state folders are the run's own, so a user's labs are not touched; console logs are
+copied to the build folder's test-logs.
+"""
+
+import os
+import shutil
+
+import pytest
+
+from debuggee import BUILD, PROGRAM, Lab, run
+
+LOGS = BUILD / "test-logs"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory):
+    if not PROGRAM.exists():
+        pytest.fail(f"no {PROGRAM}: build first")
+    for variable in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[variable] = str(tmp_path_factory.mktemp(variable.lower()))
+    LOGS.mkdir(exist_ok=True)
+    yield
+    left = run("lab", "list").stdout
+    for line in left.splitlines():
+        run("lab", "stop", "--name", line.split(":")[0])
+    assert left == "", f"labs left behind:\n{left}"
+
+
+class Keeper:
+    """A debuggee that is booted when first wanted, and again when a test has lost it."""
+
+    def __init__(self, name, *words):
+        self.lab = Lab(name)
+        self.words = words
+        self.known_trouble = 0
+
+    def get(self):
+        if self.lab.status().returncode != 0 or not self.lab.answers():
+            self.drop()
+            self.lab.start(*self.words)
+        self.known_trouble = len(self.lab.trouble())
+        return self.lab
+
+    def check(self):
+        assert self.lab.status().returncode == 0, "the debuggee has died; " + self.keep_log()
+        new = self.lab.trouble()[self.known_trouble:]
+        assert not new, "the console shows trouble:\n" + "\n".join(new)
+        assert self.lab.answers(), "the debuggee does not answer any more; " + self.keep_log()
+
+    def keep_log(self):
+        source = (self.lab.path("console log") if self.lab.status().returncode == 0 else
+                  os.path.join(os.environ["XDG_STATE_HOME"], "ringside", f"lab-{self.lab.name}",
+                               "console.log"))
+        target = LOGS / f"{self.lab.name}-console.log"
+        if os.path.exists(source):
+            shutil.copy(source, target)
+        return f"console log: {target}"
+
+    def drop(self):
+        if self.lab.status().returncode == 0:
+            self.keep_log()
+            self.lab.stop()
+
+
+@pytest.fixture(scope="session")
+def keeper_of_two():
+    keeper = Keeper("test-2", "--smp", "2")
+    yield keeper
+    keeper.drop()
+
+
+@pytest.fixture(scope="session")
+def keeper_of_four():
+    keeper = Keeper("test-4", "--smp", "4")
+    yield keeper
+    keeper.drop()
+
+
+@pytest.fixture
+def lab(keeper_of_two):
+    """A debuggee with two cores; the hypervisor is unloaded before and after the test."""
+    yield from looked_after(keeper_of_two)
+
+
+@pytest.fixture
+def lab4(keeper_of_four):
+    """The like with four cores."""
+    yield from looked_after(keeper_of_four)
+
+
+def looked_after(keeper):
+    lab = keeper.get()
+    unload(lab)
+    yield lab
+    keeper.check()
+    unload(lab)
+    keeper.check()
+
+
+def unload(lab):
+    """Takes the hypervisor out if a test left it in; without a module there is nothing to do."""
+    if "ringside" in lab.out("cat /proc/modules"):
+        lab.debugger("events c all", "unload", load=False, check=False)

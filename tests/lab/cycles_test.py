@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Load, arm, unload, again and again; and clients that die in between."""
+
+import re
+
+import pytest
+
+from debuggee import Background, Session
+
+WARM_UP = 3
+SLACK_KB = 4096  # free memory wobbles by this much without us
+
+
+def free_memory_kb(lab):
+    """Memory not in use, with caches dropped and nothing of a load left."""
+    text = lab.out("sync; echo 3 >/proc/sys/vm/drop_caches; cat /proc/meminfo")
+    numbers = dict(re.findall(r"^(\w+): +(\d+)", text, re.M))
+    return int(numbers["MemFree"]), int(numbers["VmallocUsed"]), int(numbers["SUnreclaim"])
+
+
+def cycle(lab):
+    lab.debugger('!interrupt ec script { .ticks++; }',
+                 '!interrupt fd core 1 script { if ($pid == 1) { .first++; } }',
+                 "sleep 14", "events c all", "unload")
+
+
+def cycles_under_load(lab, number, load_seconds):
+    for _ in range(WARM_UP):
+        cycle(lab)
+    before = free_memory_kb(lab)
+    load = Background(lab, f"workload mixed {load_seconds}")
+    for _ in range(number):
+        cycle(lab)
+    load.finish(load_seconds + 120)
+    after = free_memory_kb(lab)
+    assert before[0] - after[0] < SLACK_KB, f"free memory fell from {before[0]} to {after[0]} kB"
+    assert after[1] - before[1] < SLACK_KB, f"vmalloc grew from {before[1]} to {after[1]} kB"
+    assert after[2] - before[2] < SLACK_KB, f"slab grew from {before[2]} to {after[2]} kB"
+
+
+def test_ten_cycles_under_load_leave_no_trace(lab):
+    cycles_under_load(lab, 10, 10)
+
+
+@pytest.mark.full
+def test_a_hundred_cycles_under_load_leave_no_trace(lab):
+    cycles_under_load(lab, 100, 120)
+
+
+def test_the_module_can_be_removed_and_put_back(lab):
+    cycle(lab)
+    lab.out("rmmod ringside && insmod /lib/modules/ringside.ko")
+    cycle(lab)
+
+
+def test_a_killed_debugger_leaves_the_debuggee_running_and_its_events_cleared(lab):
+    session = Session(lab, "!interrupt script { .all++; }", "print 1234", "sleep 3e80")
+    session.wait_for("1234")
+    session.kill()
+    listed = lab.debugger("events", "unload").stdout
+    assert "!interrupt" not in listed and "active/triggering" not in listed
+
+
+def test_a_killed_agent_leaves_the_debuggee_running_and_comes_back(lab):
+    session = Session(lab, "!interrupt script { .all++; }", "print 1234", "sleep 3e80")
+    session.wait_for("1234")
+    lab.out("kill -9 $(pidof ringside)")
+    session.finish()
+    assert session.process.returncode == 3
+    lab.out("until grep -q ':C350 [0-9A-F]*:[0-9A-F]* 0A ' /proc/net/tcp; do usleep 10000; done")
+    listed = lab.debugger("events", "unload").stdout
+    assert "!interrupt" not in listed

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab as the tests see it: started, asked, looked at, stopped."""
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("RINGSIDE_BUILD", ROOT / "build"))
+PROGRAM = BUILD / "ringside"
+
+
+def run(*words, timeout=120, **options):
+    """The program with these words; stdout and stderr as text."""
+    return subprocess.run(
+        [PROGRAM, *words], capture_output=True, text=True, timeout=timeout, **options)
+
+
+class Lab:
+    """One debuggee by its name. `start` takes the words of 'ringside lab start'."""
+
+    def __init__(self, name):
+        self.name = name
+        self.start_words = ()
+        self.started_in_s = None
+        self.said = ""
+
+    def start(self, *words, timeout=240):
+        began = time.monotonic()
+        self.start_words = words
+        result = run("lab", "start", "--name", self.name, *words, timeout=timeout)
+        assert result.returncode == 0, f"no lab:\n{result.stdout}{result.stderr}"
+        self.started_in_s = time.monotonic() - began
+        self.said = result.stdout
+        return self.said
+
+    def stop(self):
+        return run("lab", "stop", "--name", self.name)
+
+    def status(self):
+        return run("lab", "status", "--name", self.name)
+
+    def shell(self, command, timeout=60):
+        return run("lab", "shell", "--name", self.name, command, timeout=timeout)
+
+    def out(self, command, timeout=60):
+        """What a command prints inside; it must succeed."""
+        result = self.shell(command, timeout)
+        assert result.returncode == 0, f"{command}: {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    def answers(self):
+        try:
+            return self.shell("true", timeout=20).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
+
+    def debugger_words(self, commands, load=True):
+        words = [str(PROGRAM), "--lab", self.name, *(["--load"] if load else [])]
+        for command in commands:
+            words += ["-c", command]
+        return words
+
+    def debugger(self, *commands, load=True, timeout=120, check=True):
+        """Runs commands in one session of the program; what it printed."""
+        result = subprocess.run(self.debugger_words(commands, load), capture_output=True, text=True,
+                                timeout=timeout)
+        if check:
+            assert result.returncode == 0, \
+                f"status {result.returncode} of {commands}\n{result.stdout}{result.stderr}"
+        return result
+
+    def kick(self, command, timeout=60):
+        """One command for the kick module (tests/lab/kick/kick.h)."""
+        return self.out(
+            "[ -e /proc/kick ] || insmod /lib/modules/kick.ko || exit; "
+            f"echo {command} >/proc/kick && cat /proc/kick", timeout)
+
+    def cores(self):
+        return int(self.out("nproc"))
+
+    def path(self, what):
+        """'key', 'console log' or 'root log'."""
+        return Path(re.search(rf"^{what}: (.*)$", self.status().stdout, re.M).group(1))
+
+    def console(self):
+        return self.path("console log").read_text(errors="replace")
+
+    def pid(self):
+        return int(re.search(r"pid (\d+)$", self.status().stdout, re.M).group(1))
+
+    def trouble(self):
+        """What the console shows of lock-ups, stalls, clock trouble, oopses: lines, or none."""
+        text = self.status().stdout
+        assert "console: " in text, f"lab '{self.name}' is gone:\n{text}"
+        return [] if "console: clean" in text else re.findall(r"^  (.*)$", text, re.M)
+
+
+class Session:
+    """A session of the program that runs beside the test; its output grows in `lines`."""
+
+    def __init__(self, lab, *commands):
+        self.process = subprocess.Popen(lab.debugger_words(commands), text=True, bufsize=1,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.lines = []
+
+    def wait_for(self, pattern):
+        """Reads until a line matches."""
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if re.search(pattern, line):
+                return line
+        raise AssertionError(f"the session ended before '{pattern}':\n" + "\n".join(self.lines))
+
+    def finish(self, timeout=120):
+        """Reads to the end; all lines."""
+        rest, _ = self.process.communicate(timeout=timeout)
+        self.lines += rest.splitlines()
+        return self.lines
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+class Background:
+    """A command that runs inside meanwhile; `finish` says how it ended."""
+
+    def __init__(self, lab, command):
+        self.command = command
+        self.process = subprocess.Popen([PROGRAM, "lab", "shell", "--name", lab.name, command],
+                                        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def first_line(self):
+        return self.process.stdout.readline().rstrip("\n")
+
+    def finish(self, timeout=180):
+        text, _ = self.process.communicate(timeout=timeout)
+        assert self.process.returncode == 0, f"{self.command}: {self.process.returncode}\n{text}"
+        return text

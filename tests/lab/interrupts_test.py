@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`!interrupt` against what the kernel itself counted."""
+
+import re
+
+import pytest
+
+from counts import (counting_commands, growth_by_vectors, kernel_counts, marks, script_counts)
+from debuggee import Background, Session
+
+MARKER = 0xf2
+
+
+def count_under_load(lab, seconds):
+    """Counts all vectors in use by scripts while the mixed load runs, between two markers."""
+    cores = lab.cores()
+    groups = {group for core in kernel_counts(lab.kick("snap")).values() for _, group in core}
+    vectors = sorted({vector for group in groups for vector in group})
+    session = Session(lab, *counting_commands(vectors, cores, MARKER), "print 1234",
+                      f"sleep {(seconds + 30) * 1000:x}", "events c all", "unload")
+    session.wait_for("1234")
+    load = Background(lab, f"workload mixed {seconds}")
+    first = lab.kick("mark")
+    load.finish(seconds + 120)
+    last = lab.kick("mark")
+    lines = session.finish(seconds + 180)
+    return first, last, script_counts(lines), lines
+
+
+def compare(cores, first, last, counted, lines):
+    """Every group of vectors on every core: exactly as often counted as handled."""
+    grown = growth_by_vectors(kernel_counts(first), kernel_counts(last))
+    begin, end = marks(first), marks(last)
+    total = 0
+    for core in range(cores):
+        assert begin[core][1] and end[core][1], "no quiet moment for a marker"
+        # Markers number from 1 since the scripts began: the last of the first mark's is exact.
+        from_marker = begin[core][0]
+        to_marker = from_marker + end[core][0]
+        assert from_marker in counted[core] and to_marker in counted[core], \
+            f"core {core}: markers {sorted(counted[core])}\n" + "\n".join(lines[-5:])
+        at_begin, at_end = counted[core][from_marker], counted[core][to_marker]
+        for group, expected in grown[core].items():
+            got = sum(at_end[vector] - at_begin[vector] for vector in group)
+            name = "+".join(f"{vector:x}" for vector in group)
+            assert got == expected, f"core {core}, vector {name}: {got} counted, {expected} handled"
+            total += got
+    return total
+
+
+def test_counts_equal_the_kernels_on_two_cores(lab):
+    total = compare(2, *count_under_load(lab, 8))
+    print(f"{total} interrupts")
+    assert total > 2000
+
+
+def test_counts_equal_the_kernels_on_four_cores(lab4):
+    total = compare(4, *count_under_load(lab4, 8))
+    print(f"{total} interrupts")
+    assert total > 2000
+
+
+@pytest.mark.full
+def test_counts_equal_the_kernels_for_a_minute_on_two_cores(lab):
+    assert compare(2, *count_under_load(lab, 60)) > 20000
+
+
+@pytest.mark.full
+def test_counts_equal_the_kernels_for_a_minute_on_four_cores(lab4):
+    assert compare(4, *count_under_load(lab4, 60)) > 20000
+
+
+def hits_while(lab, event, action):
+    """Lines an event printed while `action` ran."""
+    session = Session(lab, event, "print 1234", "sleep 3e8", "events c all", "unload")
+    session.wait_for("1234")
+    action()
+    return [line for line in session.finish() if line.startswith("hit ")]
+
+
+def send_to_both(lab):
+    assert lab.kick("send f1 0 40 1") == "40 40\n"
+    assert lab.kick("send f1 1 60 1") == "60 60\n"
+
+
+def test_each_interrupt_of_a_vector_triggers_once(lab):
+    lab.kick("snap")
+    hits = hits_while(lab, '!interrupt f1 script { printf("hit %x\\n", $core); }',
+                      lambda: send_to_both(lab))
+    assert (hits.count("hit 0"), hits.count("hit 1")) == (40, 60)
+
+
+def test_core_filter_lets_only_that_core_through(lab):
+    lab.kick("snap")
+    hits = hits_while(lab, '!interrupt f1 core 1 script { printf("hit %x\\n", $core); }',
+                      lambda: send_to_both(lab))
+    assert hits == ["hit 1"] * 60
+
+
+def test_pid_filter_lets_only_that_process_through(lab):
+    spinner = Background(lab, "spin 1 6")
+    other = Background(lab, "spin 1 6")
+    pid = spinner.first_line()
+    assert other.first_line() != pid
+    session = Session(
+        lab, f'!interrupt ec pid {pid} script {{ printf("hit %x %x %s\\n", $core, $pid, $pname); }}',
+        "print 1234", "sleep 7d0", "events c all", "unload")
+    session.wait_for("1234")
+    before = kernel_counts(lab.kick("snap"))
+    hits = [line for line in session.finish() if line.startswith("hit ")]
+    ticks = growth_by_vectors(before, kernel_counts(lab.kick("snap")))[1][(0xec,)]
+    spinner.finish()
+    other.finish()
+    assert set(hits) == {f"hit 1 {pid} spin"}
+    assert 10 < len(hits) < ticks, "two busy processes share the core's ticks"
+
+
+def test_pid_seen_by_a_script_is_the_interrupted_process(lab):
+    spinner = Background(lab, "spin 1 4")
+    pid = spinner.first_line()
+    session = Session(
+        lab, '!interrupt ec core 1 script { if ((@cs & 3) == 3) { printf("hit %x %s\\n", $pid, $pname); } }',
+        "print 1234", "sleep 3e8", "events c all", "unload")
+    session.wait_for("1234")
+    hits = [line for line in session.finish() if line.startswith("hit ")]
+    spinner.finish()
+    assert len(hits) > 10
+    # Whatever else ran in user mode for a moment, the busy process had nearly all ticks.
+    assert hits.count(f"hit {pid} spin") > 0.8 * len(hits)
+
+
+def test_an_interrupt_instruction_of_user_space_does_not_trigger(lab):
+    before = kernel_counts(lab.kick("snap"))
+    hits = hits_while(lab, '!interrupt 25 core 1 script { printf("hit %x\\n", $context); }',
+                      lambda: lab.out("taskset 2 int25 500"))
+    grown = growth_by_vectors(before, kernel_counts(lab.kick("snap")))
+    assert len(hits) <= sum(count for group, count in grown[1].items() if 0x25 in group)
+
+
+@pytest.mark.parametrize("command, expected", [
+    ("order 0 edu f1", r"f1 [0-9a-f]{2}\n"), ("order 1 f1 edu", r"f1 [0-9a-f]{2}\n"),
+    ("cr8 1 15", r"0 1 1\n"), ("cr8 0 14", r"1 0 1\n"), ("raise 50", r".* 50 50\n"),
+    ("shadow movss 1", r"(?!0\n)-?\d+\n"),
+])
+def test_hooked_vectors_arrive_as_on_the_bare_machine(lab, command, expected):
+    lab.kick("snap")
+    session = Session(lab, "!interrupt script { .all++; }", "print 1234", "sleep bb8",
+                      "events c all", "unload")
+    session.wait_for("1234")
+    assert re.fullmatch(expected, lab.kick(command))
+    session.finish()
+
+
+def test_interrupts_off_for_long_delay_and_lose_nothing(lab):
+    lab.kick("snap")
+    hits = hits_while(lab, '!interrupt f1 script { printf("hit %x\\n", $core); }', lambda: (
+        lab.kick("hold 1 200000"), send_to_both(lab)))
+    assert len(hits) == 100
