@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The program's own command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ringside::app {
+
+enum class Mode { kCommands, kAgent, kLab, kDoctor };
+
+struct Options {
+    Mode mode = Mode::kCommands;
+    std::vector<std::string> commands;  ///< -c, in order
+    std::string script_file;
+    std::vector<std::string> script_arguments;
+    bool batch = false;
+    bool intro = false;
+    bool load = false;
+    std::string connect_address;  ///< empty: none given; "local" for this machine
+    std::uint16_t connect_port = 50000;
+    std::optional<std::string> lab;  ///< name of a running lab to connect to
+    std::string key_file;
+    bool no_key = false;
+    // ringside agent
+    std::string agent_address = "0.0.0.0";
+    std::uint16_t agent_port = 50000;
+    // ringside lab ...
+    std::vector<std::string> lab_arguments;
+};
+
+/// Reads the command line. Prints --help, --version and complaints itself.
+/// @return the options, or nothing and the exit code in `exit_code`: 0 or 2 (LEX-11)
+std::optional<Options> parse_options(int argc, const char* const* argv, int& exit_code);
+
+/// Splits "ADDR", "ADDR:PORT", "[V6]:PORT" or "V6".
+/// @return false if the port is none
+bool split_address(const std::string& text, std::string& address, std::uint16_t& port);
+
+}  // namespace ringside::app

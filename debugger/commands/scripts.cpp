@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// ? and print: run a script once (script-language section 1).
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "commands/session.hpp"
+#include "language/compiler.hpp"
+#include "language/evaluator.hpp"
+
+namespace ringside::commands {
+namespace {
+
+/// Runs `text` here, in a thread of its own, so that Ctrl+C can end it.
+Outcome run_locally(Session& session, std::string_view text) {
+    volatile u32 stop = 0;
+    bool is_done = false;
+    language::ScratchGuest guest;
+    language::EvaluateOutput output;
+    std::thread worker{[&] {
+        output = session.evaluator().evaluate(text, guest, {.stop = &stop});
+        session.loop().post([&is_done] { is_done = true; });
+    }};
+    const auto how = session.loop().wait_until([&] { return is_done; });
+    stop = 1;
+    worker.join();
+    // The posted handler refers to this frame.
+    while (!is_done)
+        (void)session.loop().wait_until([&] { return is_done; });
+    session.show_compiler_messages(output.compiled);
+    if (!output.compiled.ok)
+        return Outcome::kFailed;
+    session.output().text(output.text);
+    if (output.ok)
+        return Outcome::kOk;
+    if (how == transport::Wait::kInterrupted)
+        return Outcome::kInterrupted;
+    session.output().diagnostic("err, " + output.error);
+    return Outcome::kFailed;
+}
+
+Outcome run_in_root_mode(Session& session, std::string_view text) {
+    const std::vector<std::string> globals = session.known_globals();
+    const auto script = language::compile(text, {.known_globals = globals});
+    session.show_compiler_messages(script);
+    if (!script.ok)
+        return Outcome::kFailed;
+    const auto evaluation = session.debuggee().eval(std::as_bytes(std::span{script.image}));
+    if (!evaluation)
+        return session.request_failed(evaluation.failure());
+    session.add_globals(script.globals_assigned);
+    session.output().text(evaluation->text);
+    const rs_eval& result = evaluation->header;
+    if (result.script_error == 0)
+        return Outcome::kOk;
+    session.output().diagnostic("err, " + language::describe_runtime_error(
+                                              {static_cast<rs_script_error>(result.script_error),
+                                               result.error_pc, result.error_value},
+                                              script.lines));
+    return Outcome::kFailed;
+}
+
+/// Runs `text` in root mode if there is a hypervisor to do it, else here.
+Outcome run_once(Session& session, std::string_view text) {
+    if (!session.debuggee().is_connected())
+        return run_locally(session, text);
+    const auto version = session.debuggee().version();
+    if (!version)
+        return session.request_failed(version.failure());
+    return (version->state & RS_STATE_LOADED) != 0 ? run_in_root_mode(session, text)
+                                                   : run_locally(session, text);
+}
+
+Outcome run_evaluate(Session& session, const Invocation& invocation) {
+    if (invocation.words.empty())
+        return session.wrong_use(invocation);
+    const std::size_t first = invocation.rest.find_first_not_of(" \t\r\n");
+    return run_once(session, invocation.rest.substr(first));
+}
+
+Outcome run_print(Session& session, const Invocation& invocation) {
+    if (invocation.words.empty())
+        return session.wrong_use(invocation);
+    std::string_view expression = invocation.rest;
+    expression.remove_prefix(expression.find_first_not_of(" \t\r\n"));
+    const std::size_t last = expression.find_last_not_of(" \t\r\n;");
+    expression = expression.substr(0, last == std::string_view::npos ? 0 : last + 1);
+    return run_once(session, fmt::format("print({});", expression));
+}
+
+constexpr CommandSpec kCommands[] = {
+    {.name = "?",
+     .aliases = "eval evaluate",
+     .syntax = "? STATEMENTS\n? { STATEMENTS }",
+     .summary = "runs a script once",
+     .help = "With the hypervisor loaded it runs in root mode on a core of the debuggee, in the\n"
+             "context of the thread that asks; without one it runs here, and registers read 0.\n\n"
+             "examples:\n"
+             "    ? print(2 + 2);\n"
+             "    ? printf(\"%llx %d\\n\", @cr3, $pid);\n"
+             "    ? { for (i = 0; i < 3; i++) { printf(\"%d\\n\", i); } }\n",
+     .argument = Argument::kScript,
+     .is_free_form = true,
+     .run = run_evaluate},
+    {.name = "print",
+     .syntax = "print EXPR",
+     .summary = "shows the value of an expression in hex",
+     .help = "examples:\n    print 2 + 2\n    print @rip\n    print dq(@rsp)\n",
+     .argument = Argument::kScript,
+     .is_free_form = true,
+     .run = run_print},
+};
+
+}  // namespace
+
+std::span<const CommandSpec> script_commands() {
+    return kCommands;
+}
+
+}  // namespace ringside::commands

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "commands/session.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "commands/suggest.hpp"
+#include "ringside/version.h"
+
+namespace ringside::commands {
+namespace {
+
+/// Every name and alias, for "did you mean".
+std::string_view nearest_command(std::string_view word) {
+    std::vector<std::string_view> names;
+    for (const CommandSpec* spec : all_commands()) {
+        names.push_back(spec->name);
+        for (const std::string_view alias : split_words(spec->aliases))
+            names.push_back(alias);
+    }
+    return nearest(word, names);
+}
+
+std::string still_open_text(Open open) {
+    switch (open) {
+        case Open::kBlock:
+            return "'{' without '}'";
+        case Open::kString:
+            return "string without closing '\"'";
+        default:
+            return "comment without '*/'";
+    }
+}
+
+/// "?1+2" means "? 1+2".
+void split_question_mark(std::vector<Token>& tokens) {
+    Token& first = tokens.front();
+    if (first.kind != TokenKind::kWord || first.text.size() < 2 || first.text.front() != '?')
+        return;
+    Token rest = first;
+    rest.text.erase(0, 1);
+    ++rest.begin;
+    first.text = "?";
+    first.end = first.begin + 1;
+    tokens.insert(tokens.begin() + 1, std::move(rest));
+}
+
+}  // namespace
+
+Session::Session(transport::Loop& loop, output::Output& output, Environment& environment)
+    : loop_{loop}, output_{output}, environment_{environment}, debuggee_{loop} {
+    debuggee_.on_message([this](const debuggee::Message& message) { show(message); });
+    debuggee_.on_lost([this](const std::string& reason) {
+        was_lost_ = true;
+        forget_debuggee();
+        environment_.connection_lost();
+        output_.diagnostic("err, " + reason);
+        loop_.interrupt();  // nobody needs to go on waiting for this debuggee
+    });
+}
+
+Outcome Session::execute(std::string_view command) {
+    command = without_pasted_prompt(command, false);
+    Scan scan = scan_command(command);
+    if (scan.open != Open::kNothing) {
+        output_.diagnostic(render({still_open_text(scan.open), scan.open_at, {}}, command));
+        return Outcome::kFailed;
+    }
+    if (scan.tokens.empty())
+        return Outcome::kOk;
+    split_question_mark(scan.tokens);
+    const Token& word = scan.tokens.front();
+    const CommandSpec* spec = word.kind == TokenKind::kWord ? find_command(word.text) : nullptr;
+    if (spec == nullptr) {
+        const std::string_view meant = nearest_command(word.text);
+        Problem problem{"no such command: " + in_quotes(word.text), word.begin, "see '.help'"};
+        if (!meant.empty())
+            problem.hint = fmt::format("did you mean '{}'?", meant);
+        output_.diagnostic(render(problem, command));
+        return Outcome::kFailed;
+    }
+    const std::span<const Token> words = std::span{scan.tokens}.subspan(1);
+    const Invocation invocation{*spec, command, words, command.substr(word.end), word.end};
+    if (!spec->is_free_form && words.size() < spec->least_words)
+        return wrong_use(invocation);
+    if (!spec->is_free_form && words.size() > spec->most_words)
+        return wrong_use(invocation, &words[spec->most_words]);
+    return spec->run(*this, invocation);
+}
+
+std::string Session::prompt() const {
+    return debuggee_.is_connected() && debuggee_.is_remote()
+               ? fmt::format("[{}] Ringside> ", debuggee_.name())
+               : "Ringside> ";
+}
+
+Outcome Session::fail(const Invocation& invocation, Problem problem) {
+    output_.diagnostic(render(problem, invocation.text));
+    return Outcome::kFailed;
+}
+
+Outcome Session::wrong_use(const Invocation& invocation, const Token* word) {
+    Problem problem{fmt::format("wrong use of '{}'", invocation.spec.name), {}, {}};
+    if (word != nullptr)
+        problem.where = word->begin;
+    std::string text = render(problem, invocation.text) + "\nsyntax:";
+    for (std::string_view rest = invocation.spec.syntax; !rest.empty();) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        text += fmt::format("\n    {}", rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    output_.diagnostic(text + fmt::format("\nhint: see '.help {}'", invocation.spec.name));
+    return Outcome::kFailed;
+}
+
+Outcome Session::request_failed(const debuggee::Failure& failure, std::string_view hint) {
+    using Kind = debuggee::Failure::Kind;
+    if (was_lost_ && failure.kind == Kind::kInterrupted)
+        return Outcome::kUnreachable;  // told by on_lost
+    if (failure.kind == Kind::kInterrupted)
+        return Outcome::kInterrupted;
+    if (failure.kind != Kind::kLost || !was_lost_)
+        output_.diagnostic(render({failure.text(), {}, std::string{hint}}, {}));
+    if (failure.kind == Kind::kLost)
+        return Outcome::kUnreachable;
+    return failure.kind == Kind::kTimedOut ? Outcome::kTimedOut : Outcome::kFailed;
+}
+
+void Session::notice(std::string_view text) {
+    output_.diagnostic(fmt::format("notice: {}", text));
+}
+
+bool Session::require_connection(const Invocation& invocation) {
+    if (debuggee_.is_connected())
+        return true;
+    (void)fail(
+        invocation,
+        {"not connected to a debuggee", {}, "type '.connect local' or '.connect IP [PORT]'"});
+    return false;
+}
+
+Outcome Session::require_vmm(const Invocation& invocation) {
+    if (!require_connection(invocation))
+        return Outcome::kFailed;
+    const auto version = debuggee_.version();
+    if (!version)
+        return request_failed(version.failure());
+    if ((version->state & RS_STATE_LOADED) == 0)
+        return fail(invocation, {"vmm not loaded; use 'load vmm'", {}, {}});
+    return Outcome::kOk;
+}
+
+void Session::drain_messages() {
+    // Each round gives messages that are under way a moment to arrive; a round without any ends it.
+    // A stream that never ends is cut after the last round.
+    constexpr int kRounds = 20;
+    constexpr std::chrono::milliseconds kRound{50};
+    for (int round = 0; round < kRounds && debuggee_.is_connected(); ++round) {
+        const std::uint64_t before = messages_seen_;
+        if (loop_.wait_for(kRound) == transport::Wait::kInterrupted || before == messages_seen_)
+            return;
+    }
+}
+
+void Session::close() {
+    if (debuggee_.is_connected()) {
+        // One after the other and whatever the answer: leaving must always work.
+        for (const u64 tag : event_scripts_.tags())
+            (void)debuggee_.modify_event(tag, RS_MODIFY_CLEAR);
+        drain_messages();
+        if (loaded_here_)
+            (void)debuggee_.unload();
+        debuggee_.disconnect();
+    }
+    forget_debuggee();
+}
+
+void Session::disconnect() {
+    debuggee_.disconnect();
+    forget_debuggee();
+}
+
+void Session::forget_debuggee() {
+    loaded_here_ = false;
+    forget_events();
+}
+
+void Session::forget_events() {
+    event_scripts_.clear();
+    known_events_.clear();
+    known_globals_.clear();
+}
+
+void Session::add_globals(const std::vector<std::string>& names) {
+    for (const std::string& name : names)
+        if (std::find(known_globals_.begin(), known_globals_.end(), name) == known_globals_.end())
+            known_globals_.push_back(name);
+}
+
+void Session::show_compiler_messages(const language::CompileOutput& output) {
+    for (const language::Diagnostic& diagnostic : output.diagnostics)
+        output_.diagnostic(diagnostic.text());
+    if (!output.ok)
+        output_.diagnostic("err, script not accepted");
+}
+
+void Session::show(const debuggee::Message& message) {
+    ++messages_seen_;
+    const std::uint64_t id = message.header.tag - RS_TAG_BASE;
+    switch (message.header.kind) {
+        case RS_MSG_TEXT:
+        case RS_MSG_GATHERED:
+            if (!is_paused_)
+                output_.text(message.text());
+            break;
+        case RS_MSG_LOST:
+            if (const auto count = message.lost_count(); count && !is_paused_)
+                output_.diagnostic(fmt::format("warn, {} messages lost (core {:x}, event 0x{:x})",
+                                               *count, message.header.core, id));
+            break;
+        case RS_MSG_DIAGNOSTIC:
+            if (const auto diagnostic = message.diagnostic();
+                diagnostic && (!is_paused_ || diagnostic->disabled != 0))
+                output_.diagnostic(event_scripts_.describe(message.header, *diagnostic));
+            break;
+        default:
+            break;  // kinds of later versions
+    }
+}
+
+std::string signature_line(const rs_version& version) {
+    const auto text = [](const char* field, std::size_t size) {
+        return std::string{field, strnlen(field, size)};
+    };
+    const char* technology = version.vendor == RS_VENDOR_SVM   ? "SVM"
+                             : version.vendor == RS_VENDOR_VMX ? "VMX"
+                                                               : "no virtualization";
+    return fmt::format("Ringside {} — debuggee: Linux {}, {} cores, {}", RS_RELEASE,
+                       text(version.kernel, sizeof version.kernel), version.cores_online,
+                       technology);
+}
+
+}  // namespace ringside::commands

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the commands work on: the connected debuggee, the user's output, and what has to be
+// remembered between two commands. Runs commands and shows the messages of their events.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "commands/event_scripts.hpp"
+#include "commands/problem.hpp"
+#include "commands/spec.hpp"
+#include "debuggee/debuggee.hpp"
+#include "language/evaluator.hpp"
+#include "output/output.hpp"
+#include "transport/loop.hpp"
+
+namespace ringside::commands {
+
+/// What commands ask of the program around them.
+class Environment {
+public:
+    virtual ~Environment() = default;
+
+    /// Clears the terminal; nothing where there is none.
+    virtual void clear_screen() = 0;
+
+    /// Serves debuggers on `port` until Ctrl+C ('.listen').
+    virtual Outcome listen(std::uint16_t port) = 0;
+
+    /// Told when the connection broke by itself, before the user is told why.
+    virtual void connection_lost() = 0;
+};
+
+/// Where the key of a link comes from (MOD-2).
+struct KeyChoice {
+    std::string file;          ///< empty: the user's own key file
+    bool without_key = false;  ///< asked for explicitly
+};
+
+class Session {
+public:
+    Session(transport::Loop& loop, output::Output& output, Environment& environment);
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    /// Runs one complete command; a pasted prompt in front of it is skipped (LEX-7). An empty one
+    /// does nothing. Problems are printed.
+    Outcome execute(std::string_view command);
+
+    /// "Ringside> ", with the address of a remote debuggee in front (specification section 13).
+    std::string prompt() const;
+
+    transport::Loop& loop() { return loop_; }
+    output::Output& output() { return output_; }
+    Environment& environment() { return environment_; }
+    debuggee::Debuggee& debuggee() { return debuggee_; }
+    EventScripts& event_scripts() { return event_scripts_; }
+    /// Runs scripts while there is no hypervisor to do it.
+    language::Evaluator& evaluator() { return evaluator_; }
+    /// Global script variables assigned since the hypervisor was loaded.
+    const std::vector<std::string>& known_globals() const { return known_globals_; }
+    void add_globals(const std::vector<std::string>& names);
+    /// After 'unload': events and globals are gone.
+    void forget_events();
+
+    KeyChoice key;
+
+    /// Prints `problem` with the place in the command being run.
+    Outcome fail(const Invocation& invocation, Problem problem);
+    /// LEX-9: "wrong use", the syntax, and the word at fault where there is one.
+    Outcome wrong_use(const Invocation& invocation, const Token* word = nullptr);
+    /// Prints why a request failed, with `prefix` in front, and gives the outcome that says so. A
+    /// Ctrl+C is not an error to be told about.
+    Outcome request_failed(const debuggee::Failure& failure, std::string_view hint = {});
+    void notice(std::string_view text);
+    /// Prints what the compiler had to say; "script not accepted" behind errors.
+    void show_compiler_messages(const language::CompileOutput& output);
+
+    /// Connects and prints who answers. `address` is a numeric one, or empty for this machine.
+    Outcome connect(const std::string& address, std::uint16_t port);
+    /// Ends the connection and forgets what belonged to it.
+    void disconnect();
+    /// Slides the hypervisor under the debuggee and prints what was done.
+    Outcome load(const debuggee::LoadOptions& options);
+    /// True if a debuggee is connected; else says what is missing. require_vmm() also asks it
+    /// whether its hypervisor runs.
+    bool require_connection(const Invocation& invocation);
+    Outcome require_vmm(const Invocation& invocation);
+
+    /// MSG-9: text of events is not shown while paused.
+    void pause() { is_paused_ = true; }
+    void resume() { is_paused_ = false; }
+    bool is_paused() const { return is_paused_; }
+
+    /// Set by 'exit'.
+    void request_exit() { exit_requested_ = true; }
+    bool exit_requested() const { return exit_requested_; }
+    /// Clears events, unloads what this session loaded, disconnects; also when nothing is
+    /// connected.
+    void close();
+
+    /// Ids of events seen last, for completion.
+    const std::vector<u64>& known_events() const { return known_events_; }
+    void set_known_events(std::vector<u64> ids) { known_events_ = std::move(ids); }
+    void add_known_event(u64 id) { known_events_.push_back(id); }
+
+    void set_loaded_here(bool loaded) { loaded_here_ = loaded; }
+    bool loaded_here() const { return loaded_here_; }
+
+    /// Whether the connection broke by itself since the last call.
+    bool take_lost() { return std::exchange(was_lost_, false); }
+    bool was_lost() const { return was_lost_; }
+
+    /// Waits until messages that were on their way have been shown.
+    void drain_messages();
+
+private:
+    void show(const debuggee::Message& message);
+    void forget_debuggee();
+
+    transport::Loop& loop_;
+    output::Output& output_;
+    Environment& environment_;
+    debuggee::Debuggee debuggee_;
+    EventScripts event_scripts_;
+    language::Evaluator evaluator_;
+    std::vector<std::string> known_globals_;
+    bool is_paused_ = false;
+    bool exit_requested_ = false;
+    bool loaded_here_ = false;
+    bool was_lost_ = false;
+    std::uint64_t messages_seen_ = 0;
+    std::vector<u64> known_events_;
+};
+
+/// The signature line of specification 13.3, without a line end.
+std::string signature_line(const rs_version& version);
+
+}  // namespace ringside::commands
