@@ -52,10 +52,12 @@ public:
 
     void stop() {
         listener_.close();
+        for (const auto& channel : channels_) {
+            if (!session_ || channel != session_->channel())
+                channel->close();
+        }
         if (session_)
             session_->stop();
-        for (const auto& channel : channels_)
-            channel->close();
     }
 
     /// Stops, and speaks to nobody any more: what the callbacks refer to may be gone.

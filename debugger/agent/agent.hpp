@@ -43,7 +43,8 @@ public:
     std::uint16_t port() const;
     /// Whether an authenticated debugger is being served.
     bool has_client() const;
-    /// Drops the client, if any, and stops listening.
+    /// Stops listening, closes the client's device file at once, and tells it; the loop has nothing
+    /// of ours left to do when it has heard (a second at most).
     void stop();
 
 private:

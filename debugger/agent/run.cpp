@@ -20,16 +20,17 @@ int run(Options options) {
     const auto where = options.address + ":" + std::to_string(options.port);
     transport::Loop loop;
     Agent agent{loop, std::move(options)};
+    // Before the first line that says we are here: who reads it may send a signal at once.
+    asio::signal_set signals{loop.context(), SIGTERM, SIGINT};
+    signals.async_wait([&agent](const std::error_code& error, int) {
+        if (!error)
+            agent.stop();  // the loop ends when the debugger has been told
+    });
     if (const int error_number = agent.listen()) {
         std::fprintf(stderr, "err, cannot listen on %s: %s\n", where.c_str(),
                      std::strerror(error_number));
         return 1;
     }
-    asio::signal_set signals{loop.context(), SIGTERM, SIGINT};
-    signals.async_wait([&loop](const std::error_code& error, int) {
-        if (!error)
-            loop.stop();
-    });
     loop.run();
     return 0;
 }

@@ -68,7 +68,7 @@ asio::awaitable<std::string> Session::serve() {
 void Session::stop() {
     close_device();
     channel_->send(RS_PACKET_ERROR, {bytes_of(transport::make_link_error(RS_LINK_ERR_SHUTDOWN))});
-    channel_->close();
+    channel_->stop_receiving();
 }
 
 void Session::answer_request(const Frame& frame) {

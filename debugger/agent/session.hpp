@@ -25,8 +25,11 @@ public:
     /// @return why it ended, as a line for the log
     asio::awaitable<std::string> serve();
 
-    /// Closes the device file and the link.
+    /// Closes the device file, tells the debugger and ends serve(); the link is the caller's to
+    /// finish.
     void stop();
+
+    const std::shared_ptr<transport::Channel>& channel() const { return channel_; }
 
 private:
     // `self` keeps the object alive from the moment the coroutine is made, before it first runs.

@@ -100,7 +100,7 @@ void Channel::write_next() {
 
 asio::awaitable<void> Channel::wait_for_room() {
     const auto self = shared_from_this();
-    while (is_open() && queued_bytes_ > kRoomBytes) {
+    while (is_open() && is_receiving_ && queued_bytes_ > kRoomBytes) {
         std::error_code error;
         co_await room_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }
@@ -130,6 +130,7 @@ asio::awaitable<void> Channel::finish(Deadline deadline) {
 
 void Channel::stop_receiving() {
     is_receiving_ = false;
+    room_.cancel();
     cancel_read_.emit(asio::cancellation_type::terminal);
 }
 

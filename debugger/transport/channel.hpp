@@ -47,14 +47,15 @@ public:
     /// closed channel.
     void send(rs_packet_type type, std::initializer_list<std::span<const std::byte>> parts = {});
 
-    /// Waits until no more than kRoomBytes are queued, or the channel is closed.
+    /// Waits until no more than kRoomBytes are queued, or the channel is closed or was told to stop
+    /// receiving.
     asio::awaitable<void> wait_for_room();
 
     /// Sends what is queued and says that nothing follows, then waits until the other side hangs up
     /// too (so that it has read our last frame) or the deadline has passed, and closes.
     asio::awaitable<void> finish(Deadline deadline);
 
-    /// Makes receive() end with kClosed from now on; sending goes on.
+    /// Makes receive() end with kClosed from now on; what is sent still goes out.
     void stop_receiving();
 
     void close();

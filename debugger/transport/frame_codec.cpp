@@ -29,6 +29,8 @@ std::optional<PayloadBounds> payload_bounds(std::uint8_t type) {
 }
 
 std::uint32_t checksum(std::span<const std::byte> bytes, std::uint32_t start = 0) {
+    if (bytes.empty())
+        return start;  // zlib would take the null pointer of an empty span for "begin anew"
     return static_cast<std::uint32_t>(
         crc32_z(start, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }

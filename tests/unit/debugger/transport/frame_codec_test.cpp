@@ -66,6 +66,8 @@ TEST(FrameCodec, WritesTheBytesOfThePacketHeader) {
     const auto front = std::span{payload}.first(1);
     const auto back = std::span{payload}.subspan(1);
     EXPECT_EQ(encode_frame(RS_PACKET_PING, 7, {front, back}), bytes_from(kPing));
+    const std::span<const std::byte> nothing;
+    EXPECT_EQ(encode_frame(RS_PACKET_PING, 7, {nothing, payload, nothing}), bytes_from(kPing));
 }
 
 TEST(FrameCodec, ReadsTheBytesOfThePacketHeader) {
