@@ -8,11 +8,12 @@
 
 namespace ringside::event {
 
-/// One writer, any number of readers, no locked instruction.
+/// One writer, any number of readers, no locked instruction. Release and acquire cost nothing on
+/// x86 and let CoreStats bracket several counters with a sequence number.
 class Counter {
 public:
-    u64 get() const { return value_.load(std::memory_order_relaxed); }
-    void set(u64 value) { value_.store(value, std::memory_order_relaxed); }
+    u64 get() const { return value_.load(std::memory_order_acquire); }
+    void set(u64 value) { value_.store(value, std::memory_order_release); }
     void add(u64 amount) { set(get() + amount); }
     void raise_to(u64 value) {
         if (value > get())

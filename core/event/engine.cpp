@@ -118,7 +118,6 @@ CoreNumbers Engine::read_stats(u32 core, u32 attempts) const {
     CoreNumbers numbers = {};
     for (u32 attempt = 0; attempt < attempts; ++attempt) {
         const u64 before = stats.sequence.get();
-        std::atomic_thread_fence(std::memory_order_acquire);
         numbers = {.arrivals = stats.arrivals.get(),
                    .delivered = stats.delivered.get(),
                    .ignored = stats.ignored.get(),
@@ -128,7 +127,6 @@ CoreNumbers Engine::read_stats(u32 core, u32 attempts) const {
                    .nmi_exits = stats.nmi_exits.get(),
                    .self_wakes = stats.self_wakes.get(),
                    .refused_runs = stats.refused_runs.get()};
-        std::atomic_thread_fence(std::memory_order_acquire);
         if (before % 2 == 0 && stats.sequence.get() == before)
             break;
     }

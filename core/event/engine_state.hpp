@@ -30,14 +30,8 @@ struct alignas(kPageSize) CoreStats {
     Counter refused_runs;     // 0x48 scripts not run because they were nested too deeply
 
     /// Root, at the start and the end of what happens at one exit.
-    void open() {
-        sequence.add(1);
-        std::atomic_thread_fence(std::memory_order_release);
-    }
-    void close() {
-        std::atomic_thread_fence(std::memory_order_release);
-        sequence.add(1);
-    }
+    void open() { sequence.add(1); }
+    void close() { sequence.add(1); }
 };
 
 /// What a core tells guest context about adoption; a cache line for each core.

@@ -30,8 +30,8 @@ bool Consumer::is_sound(u64 position, u64 head) const {
 
 template <class Wanted>
 Record Consumer::find_if(u64& cursor, Wanted wanted) {
-    // Acquire: pairs with the producer's release, so that whole records are seen.
-    const u64 head = indices_->head.load(std::memory_order_acquire);
+    // Whole records are seen; sequentially consistent for add_waiting_reader().
+    const u64 head = indices_->head.load(std::memory_order_seq_cst);
     if (cursor < tail_ || cursor > head)
         cursor = tail_;
     while (cursor != head) {
@@ -88,9 +88,8 @@ bool Consumer::is_empty() const {
 }
 
 void Consumer::add_waiting_reader() {
-    indices_->waiting_readers.fetch_add(1, std::memory_order_seq_cst);
     // The caller looks for records once more after this; pairs with has_waiting_reader().
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    indices_->waiting_readers.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void Consumer::remove_waiting_reader() {

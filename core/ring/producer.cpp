@@ -73,8 +73,7 @@ void Producer::report_losses() {
 }
 
 bool Producer::has_waiting_reader() const {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    return indices_.in_root()->waiting_readers.load(std::memory_order_relaxed) != 0;
+    return indices_.in_root()->waiting_readers.load(std::memory_order_seq_cst) != 0;
 }
 
 u64 Producer::unreported_losses() const {
@@ -119,8 +118,9 @@ void Producer::append(const Message& message) {
     // Readers hand records out padded to 8: nothing old may show there.
     fill_bytes(payload + len, 0, bytes - sizeof(RecordHeader) - sizeof(rs_msg) - len);
     head_ += bytes;
-    // Release: a reader that sees the new head sees the whole record.
-    indices_.in_root()->head.store(head_, std::memory_order_release);
+    // A reader that sees the new head sees the whole record. Sequentially consistent for
+    // has_waiting_reader(): either we see that the reader sleeps or it sees the record.
+    indices_.in_root()->head.store(head_, std::memory_order_seq_cst);
 }
 
 void Producer::append_losses(u64 time_ns) {

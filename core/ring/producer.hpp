@@ -44,8 +44,8 @@ public:
     /// time of the latest loss.
     void report_losses();
 
-    /// Whether a reader sleeps and must be woken to see what was written. A full fence orders the
-    /// last write() before this look; the reader does the same the other way round.
+    /// Whether a reader sleeps and must be woken to see what was written. Sequentially consistent
+    /// with the last write(); the reader says that it sleeps before it looks for the last time.
     bool has_waiting_reader() const;
 
     u64 written() const { return written_; }  ///< messages, without RS_MSG_LOST records
