@@ -155,8 +155,11 @@ static u32 request_load(struct rs_load *request)
 		return error;
 	if (!rs_facts_collect(facts)) {
 		error = rs_core_load(&rs_platform_functions, facts, request);
-		if (error == RS_OK)
+		if (error == RS_OK) {
 			rs_hotplug_arm();
+			/* Who waits already has to tell the new rings so. */
+			wake_readers_now();
+		}
 	}
 	rs_facts_free(facts);
 	kfree(facts);
