@@ -249,6 +249,11 @@ private:
 
     int modify_event(std::span<std::byte> argument) {
         auto modify = read_front<rs_modify_event>(argument);
+        if (!state_->is_loaded) {
+            modify.error = RS_ERR_NOT_LOADED;
+            write_front(argument, modify);
+            return error_number_of(modify.error);
+        }
         const bool all = modify.tag == RS_TAG_ALL;
         if (modify.action > RS_MODIFY_CLEAR)
             modify.error = RS_ERR_BAD_MODIFY;
@@ -273,6 +278,11 @@ private:
 
     int list_events(std::span<std::byte> argument) {
         auto list = read_front<rs_event_list>(argument);
+        if (!state_->is_loaded) {
+            list.error = RS_ERR_NOT_LOADED;
+            write_front(argument, list);
+            return error_number_of(list.error);
+        }
         std::size_t used = sizeof(list);
         list.count = 0;
         list.next_tag = 0;
@@ -309,6 +319,11 @@ private:
 
     int event_stat(std::span<std::byte> argument) {
         auto stat = read_front<rs_event_stat>(argument);
+        if (!state_->is_loaded) {
+            stat.error = RS_ERR_NOT_LOADED;
+            write_front(argument, stat);
+            return error_number_of(stat.error);
+        }
         if (stat.kind == RS_STAT_CORE) {
             stat.error = stat.tag < state_->identity.cores_online ? RS_OK : RS_ERR_BAD_CORE;
             stat.is_virtualized = state_->is_loaded;

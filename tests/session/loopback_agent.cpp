@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A debuggee for session tests that needs no kernel: the real agent in front of the real event
+// engine, with a timer interrupt (vector 0xec) and a reschedule interrupt (0xfd) raised on every
+// core at a given rate. Connect to it with '.connect 127.0.0.1 PORT'.
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "agent/agent.hpp"
+#include "support/engine_module.hpp"
+
+namespace {
+
+using namespace ringside;
+
+constexpr std::uint8_t kTimerVector = 0xec;
+constexpr std::uint8_t kRescheduleVector = 0xfd;
+constexpr auto kUsage =
+    "usage: loopback_agent (--key-file FILE | --no-key) [--port N] [--cores N] [--rate HZ]\n"
+    "Prints 'port N' when it listens; ends at SIGTERM.\n";
+
+struct Arguments {
+    std::string key_file;
+    bool no_key = false;
+    std::uint16_t port = 0;
+    std::uint32_t cores = 2;
+    unsigned rate = 100;  ///< interrupts a second on each core
+};
+
+bool parse(int count, char** values, Arguments& to) {
+    for (int index = 1; index < count; ++index) {
+        const std::string_view word = values[index];
+        if (word == "--no-key") {
+            to.no_key = true;
+            continue;
+        }
+        if (++index == count)
+            return false;
+        const unsigned long number = std::strtoul(values[index], nullptr, 10);
+        if (word == "--key-file")
+            to.key_file = values[index];
+        else if (word == "--port" && number <= 0xffff)
+            to.port = static_cast<std::uint16_t>(number);
+        else if (word == "--cores" && number >= 1 && number <= 64)
+            to.cores = static_cast<std::uint32_t>(number);
+        else if (word == "--rate" && number <= 100'000)
+            to.rate = static_cast<unsigned>(number);
+        else
+            return false;
+    }
+    return to.no_key == to.key_file.empty();
+}
+
+/// Raises the interrupts of all cores, and itself again.
+class Ticks {
+public:
+    Ticks(asio::io_context& context, test::EngineModule& module, const Arguments& arguments)
+        : timer_{context},
+          module_{module},
+          cores_{arguments.cores},
+          period_{std::chrono::microseconds{1'000'000} / arguments.rate} {
+        timer_.expires_after(period_);
+        wait();
+    }
+
+private:
+    void wait() {
+        timer_.async_wait([this](const std::error_code& error) {
+            if (error)
+                return;
+            for (std::uint32_t core = 0; core < cores_; ++core) {
+                module_.arrive(core, kTimerVector, core % 2);
+                module_.arrive(core, kRescheduleVector, core % 2);
+            }
+            timer_.expires_at(timer_.expiry() + period_);
+            wait();
+        });
+    }
+
+    asio::steady_timer timer_;
+    test::EngineModule& module_;
+    std::uint32_t cores_;
+    std::chrono::microseconds period_;
+};
+
+}  // namespace
+
+int main(int count, char** values) {
+    Arguments arguments;
+    if (!parse(count, values, arguments)) {
+        std::fputs(kUsage, stderr);
+        return 2;
+    }
+    agent::Options options;
+    options.address = "127.0.0.1";
+    options.port = arguments.port;
+    if (!arguments.no_key) {
+        auto key = transport::read_key(arguments.key_file);
+        if (!key.error.empty()) {
+            std::fprintf(stderr, "err, %s\n", key.error.c_str());
+            return 1;
+        }
+        options.key = std::move(key.key);
+    }
+    options.log = [](const std::string& line) {
+        std::fprintf(stderr, "loopback: %s\n", line.c_str());
+    };
+    transport::Loop loop;
+    test::EngineModule module{arguments.cores};
+    options.open_device = module.opener();
+    agent::Agent agent{loop, std::move(options)};
+    asio::signal_set signals{loop.context(), SIGTERM, SIGINT};
+    signals.async_wait([&loop](const std::error_code&, int) { loop.stop(); });
+    if (agent.listen() != 0) {
+        std::fputs("err, cannot listen\n", stderr);
+        return 1;
+    }
+    std::printf("port %u\n", agent.port());
+    std::fflush(stdout);
+    std::optional<Ticks> ticks;
+    if (arguments.rate != 0)
+        ticks.emplace(loop.context(), module, arguments);
+    loop.run();
+    return 0;
+}
