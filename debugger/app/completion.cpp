@@ -14,7 +14,7 @@ using commands::Argument;
 using commands::CommandSpec;
 
 /// Characters that end a word before the cursor, in commands and in scripts.
-constexpr std::string_view kCommandBreaks = " \t\n\"{},=";
+constexpr std::string_view kCommandBreaks = " \t\n\"{},";
 constexpr std::string_view kScriptBreaks = " \t\n\"\\{}()[];,=+-*/%&|^~<>";
 
 std::size_t word_begin(std::string_view text, std::string_view breaks) {

@@ -46,9 +46,16 @@ char** complete_word(const char*, int start, int end) {
     const std::string_view before{rl_line_buffer, static_cast<std::size_t>(end)};
     LineEditor::Completion completion = active_callbacks->complete(before);
     rl_completion_append_character = completion.add_blank ? ' ' : '\0';
-    if (completion.begin != static_cast<std::size_t>(start))
-        return nullptr;
-    candidates = std::move(completion.candidates);
+    // readline replaces from `start`, which stands at a break character of its own choice.
+    const auto word = static_cast<std::size_t>(start);
+    candidates.clear();
+    for (const std::string& candidate : completion.candidates) {
+        if (completion.begin >= word)
+            candidates.push_back(std::string{before.substr(word, completion.begin - word)} +
+                                 candidate);
+        else if (candidate.size() > word - completion.begin)
+            candidates.push_back(candidate.substr(word - completion.begin));
+    }
     return rl_completion_matches(rl_line_buffer + start, next_candidate);
 }
 

@@ -72,6 +72,11 @@ bool split_address(const std::string& text, std::string& address, std::uint16_t&
 
 std::optional<Options> parse_options(int argc, const char* const* argv, int& exit_code) {
     Options options;
+    if (argc > 1 && std::string_view{argv[1]} == "lab") {
+        options.mode = Mode::kLab;
+        options.lab_arguments.assign(argv + 2, argv + argc);
+        return options;
+    }
     CLI::App app{"Ringside: a hypervisor-level debugger for Linux"};
     app.name("ringside");
     app.footer(kFooter);
@@ -118,10 +123,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
         agent->add_option("--key-file", options.key_file, "key of the link")->type_name("FILE");
     agent->add_flag("--no-key", options.no_key, "run without a key")->excludes(agent_key);
 
-    CLI::App* lab = app.add_subcommand(
+    // For --help only: the lab reads its words itself, see above.
+    app.add_subcommand(
         "lab", "a debuggee to play with: start, stop, status, console, shell ('lab --help')");
-    lab->prefix_command();
-    lab->set_help_flag();
 
     app.add_subcommand("doctor", "say whether this machine can be virtualized, and why not");
 
@@ -136,9 +140,10 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
     } catch (const CLI::ParseError& error) {
         std::cerr << "err, " << error.what() << '\n';
         for (int i = 1; i < argc; ++i) {
-            const std::string_view meant = meant_option(argv[i]);
+            const std::string_view word{argv[i]};
+            const std::string_view meant = meant_option(word.substr(0, word.find('=')));
             const bool is_unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
-            if (is_unknown && !meant.empty() && meant != argv[i])
+            if (is_unknown && !meant.empty() && meant != word)
                 std::cerr << "hint: did you mean '" << meant << "'?\n";
         }
         std::cerr << "hint: see 'ringside --help'\n";
@@ -156,10 +161,9 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
         options.lab = lab_name;
     if (agent->parsed())
         options.mode = Mode::kAgent;
-    else if (lab->parsed()) {
-        options.mode = Mode::kLab;
-        options.lab_arguments = lab->remaining();
-    } else if (app.got_subcommand("doctor"))
+    else if (app.got_subcommand("lab"))
+        options.mode = Mode::kLab;  // without words of its own: says what there is
+    else if (app.got_subcommand("doctor"))
         options.mode = Mode::kDoctor;
     return options;
 }

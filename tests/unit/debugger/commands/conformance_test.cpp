@@ -13,7 +13,7 @@ namespace ringside::commands {
 namespace {
 
 TEST(ScanCommand, AgreesWithTheReferenceSystemsTestCases) {
-    const auto root = std::filesystem::path{__FILE__} / "../../../../../..";
+    const auto root = std::filesystem::path{__FILE__} / "../../../../..";
     std::ifstream file{root.lexically_normal() /
                        "../shared/conformance/command-parser/cases.jsonl"};
     if (!file)

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Commands against a module whose events are real: what the user types and sees.
+#include "commands/session.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "support/engine_module.hpp"
+
+namespace ringside::commands {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class Recorder final : public output::Output {
+public:
+    void text(std::string_view bytes) override { printed += bytes; }
+    void diagnostic(std::string_view message) override {
+        told += message;
+        told += '\n';
+    }
+    std::string printed;
+    std::string told;
+};
+
+class NoEnvironment final : public Environment {
+public:
+    void clear_screen() override { ++clears; }
+    Outcome listen(std::uint16_t port) override {
+        listened_on = port;
+        return Outcome::kInterrupted;
+    }
+    void connection_lost() override { ++losses; }
+    int clears = 0;
+    int losses = 0;
+    std::uint16_t listened_on = 0;
+};
+
+class SessionTest : public testing::Test {
+protected:
+    /// Runs a command that must succeed and returns what it printed.
+    std::string run(std::string_view command) {
+        recorder_.printed.clear();
+        recorder_.told.clear();
+        EXPECT_EQ(session_.execute(command), Outcome::kOk) << command << ": " << recorder_.told;
+        return recorder_.printed;
+    }
+
+    /// Runs a command that must fail and returns what was told.
+    std::string fail(std::string_view command, Outcome expected = Outcome::kFailed) {
+        recorder_.printed.clear();
+        recorder_.told.clear();
+        EXPECT_EQ(session_.execute(command), expected) << command;
+        EXPECT_EQ(recorder_.printed, "") << command;
+        return recorder_.told;
+    }
+
+    void connect() { ASSERT_TRUE(session_.debuggee().connect_local(module_.opener()).ok()); }
+    void connect_and_load() {
+        connect();
+        run("load vmm");
+    }
+
+    /// Waits until what was printed contains `text`.
+    bool sees(const std::string& text) {
+        return loop_.wait_until([&] { return recorder_.printed.find(text) != std::string::npos; },
+                                std::chrono::seconds{10}) == transport::Wait::kDone;
+    }
+
+    test::EngineModule module_;
+    transport::Loop loop_;
+    Recorder recorder_;
+    NoEnvironment environment_;
+    Session session_{loop_, recorder_, environment_};
+};
+
+TEST_F(SessionTest, IgnoresEmptyCommandsAndPastedPrompts) {
+    EXPECT_EQ(run(""), "");
+    EXPECT_EQ(run("// a comment"), "");
+    EXPECT_EQ(run("HyperDbg> print 2"), "2\n");
+}
+
+TEST_F(SessionTest, SuggestsTheCommandThatWasMeant) {
+    EXPECT_EQ(fail("evnets"),
+              "err, no such command: 'evnets'\nevnets\n^\nhint: did you mean 'events'?\n");
+    EXPECT_THAT(fail("{ x }"), StartsWith("err, no such command: "));
+}
+
+TEST_F(SessionTest, ShowsTheSyntaxOnWrongUse) {
+    EXPECT_EQ(fail("sleep 1 2"),
+              "err, wrong use of 'sleep'\nsleep 1 2\n        ^\nsyntax:\n    sleep MS\n"
+              "hint: see '.help sleep'\n");
+}
+
+TEST_F(SessionTest, RunsScriptsHereWhileNothingIsConnected) {
+    EXPECT_EQ(run("print 0n10"), "a\n");
+    EXPECT_EQ(run("? .x = 5;"), "");
+    EXPECT_EQ(run("?print(.x + 1);"), "6\n");
+    EXPECT_EQ(run("eval { print(1); }"), "1\n");
+    EXPECT_THAT(fail("? print(dq(1000));"), StartsWith("err, script stopped: "));
+}
+
+TEST_F(SessionTest, SaysWhatTheDebuggeeIsAndCan) {
+    connect();
+    const std::string before = run("status");
+    EXPECT_THAT(before, StartsWith("local, VMI Mode\nRingside 0.1.0 — debuggee: Linux "));
+    EXPECT_THAT(before, HasSubstr("vmm loaded            no\n"));
+    run("load vmm");
+    EXPECT_THAT(run("status"), HasSubstr("vmm loaded            yes\n"));
+    EXPECT_EQ(run(".status"), "local, VMI Mode\n");
+}
+
+TEST_F(SessionTest, LoadsOnceAndUnloads) {
+    connect();
+    EXPECT_EQ(fail("events"), "err, vmm not loaded; use 'load vmm'\n");
+    EXPECT_EQ(fail("unload"), "err, nothing is loaded\n");
+    EXPECT_THAT(run("load vmm"), testing::EndsWith(", 2 cores\nvmm: loaded\n"));
+    EXPECT_TRUE(module_.is_loaded());
+    EXPECT_EQ(fail("load vmm"), "err, vmm is already loaded\n");
+    EXPECT_EQ(fail(".disconnect"), "err, the vmm is loaded here\nhint: type 'unload' first\n");
+    EXPECT_EQ(run("unload"), "vmm: unloaded\n");
+    EXPECT_FALSE(module_.is_loaded());
+    EXPECT_EQ(run(".disconnect"), "disconnected\n");
+}
+
+TEST_F(SessionTest, RegistersAnEventAndShowsItsText) {
+    connect_and_load();
+    EXPECT_EQ(run("!interrupt ec core 1 script { printf(\"tick %x\", $context); }"), "");
+    module_.arrive(0, 0xec);
+    module_.arrive(1, 0x20);
+    module_.arrive(1, 0xec);
+    EXPECT_TRUE(sees("tick ec"));
+    EXPECT_EQ(recorder_.printed, "tick ec");
+}
+
+TEST_F(SessionTest, ListsEventsAsTyped) {
+    connect_and_load();
+    EXPECT_EQ(run("events"), "no events\n");
+    run("!INTERRUPT   ec script { print(1); }  ");
+    run("!interrupt fd script {\n print(1);\n}");
+    EXPECT_EQ(run("events"),
+              "0\t(enabled)\t    !INTERRUPT   ec script { print(1); }\n"
+              "1\t(enabled)\t    !interrupt fd script {  print(1); }\n");
+    EXPECT_THAT(session_.known_events(), testing::ElementsAre(0u, 1u));
+}
+
+TEST_F(SessionTest, EnablesDisablesAndClearsEvents) {
+    connect_and_load();
+    run("!interrupt ec script { print(1); }");
+    EXPECT_EQ(run("events d 0"), "");
+    EXPECT_THAT(run("events"), HasSubstr("(disabled)"));
+    EXPECT_EQ(run("event e all"), "");
+    EXPECT_THAT(run("events"), HasSubstr("(enabled)"));
+    EXPECT_EQ(run("events c 0"), "");
+    EXPECT_EQ(run("events"), "no events\n");
+    EXPECT_EQ(fail("events c all"), "err, no events\n");
+    EXPECT_THAT(fail("events c 0"), StartsWith("err, no such event (c000000e)\n"));
+    EXPECT_THAT(fail("events d ffffffffffffffff"), StartsWith("err, no such event (c000000e)\n"));
+}
+
+TEST_F(SessionTest, NeverReusesAnId) {
+    connect_and_load();
+    run("!interrupt ec script { print(1); }");
+    run("events c 0");
+    fail("!interrupt ec core 40 script { print(1); }");
+    run("!interrupt ec script { print(1); }");
+    EXPECT_THAT(run("events"), StartsWith("1\t"));
+}
+
+TEST_F(SessionTest, NoticesThatAnEventCoversAllVectors) {
+    connect_and_load();
+    run("!interrupt script { print(1); }");
+    EXPECT_EQ(recorder_.told, "notice: this event covers all external interrupts (0x20-0xff)\n");
+    run("!interrupt ec script { print(1); }");
+    EXPECT_EQ(recorder_.told, "");
+}
+
+TEST_F(SessionTest, TellsWhichProcessOrCoreDoesNotExist) {
+    connect_and_load();
+    EXPECT_EQ(fail("!interrupt ec core 40 script { print(1); }"),
+              "err, no such core (c0000006)\n!interrupt ec core 40 script { print(1); }\n"
+              "                   ^\nhint: 'status' tells how many there are\n");
+    EXPECT_EQ(fail("!interrupt ec pid 99999 script { print(1); }"),
+              "err, no such process; pids are hex, prefix 0n for decimal (c000001e)\n"
+              "!interrupt ec pid 99999 script { print(1); }\n"
+              "                  ^\nhint: see '.help !interrupt'\n");
+    EXPECT_EQ(run("events"), "no events\n");
+}
+
+TEST_F(SessionTest, RefusesAnEventThatWouldBreak) {
+    connect_and_load();
+    EXPECT_THAT(fail("!interrupt 25"),
+                StartsWith("err, this event would break, which needs Debugger Mode"));
+}
+
+TEST_F(SessionTest, ShowsNothingWhilePausedUntilGo) {
+    connect_and_load();
+    run("!interrupt ec script { printf(\"a\"); }");
+    EXPECT_EQ(run("pause"), "paused\n");
+    module_.arrive(0, 0xec);
+    session_.drain_messages();
+    EXPECT_EQ(recorder_.printed, "paused\n");
+    run("g");
+    module_.arrive(0, 0xec);
+    EXPECT_TRUE(sees("a"));
+}
+
+TEST_F(SessionTest, ANewEventEndsThePause) {
+    connect_and_load();
+    run("pause");
+    run("!interrupt ec script { printf(\"a\"); }");
+    EXPECT_FALSE(session_.is_paused());
+}
+
+TEST_F(SessionTest, TellsWhereAScriptFailed) {
+    connect_and_load();
+    run("!interrupt ec script {\n  x = dq(10);\n}");
+    module_.arrive(1, 0xec);
+    EXPECT_EQ(loop_.wait_until([&] { return !recorder_.told.empty(); }, std::chrono::seconds{10}),
+              transport::Wait::kDone);
+    EXPECT_THAT(recorder_.told,
+                StartsWith("err, script stopped: invalid address 0000000000000010 in dq() at "
+                           "line 2, column 7 (event 0x0, core 1)\n"));
+}
+
+TEST_F(SessionTest, RemembersGlobalsFromOneCommandToTheNext) {
+    connect_and_load();
+    EXPECT_THAT(fail("!interrupt ec script { print(.seen); }"), HasSubstr("seen"));
+    run("!interrupt ec script { .seen = 7; }");
+    run("!interrupt fd script { print(.seen); }");
+    module_.arrive(0, 0xec);
+    module_.arrive(0, 0xfd);
+    EXPECT_TRUE(sees("7\n"));
+}
+
+TEST_F(SessionTest, ReadsScriptsFromFiles) {
+    const auto path = std::filesystem::temp_directory_path() /
+                      ("ringside_session_test_" + std::to_string(::getpid()) + ".ds");
+    std::ofstream{path} << "printf(\"from a file\");\n";
+    connect_and_load();
+    run("!interrupt ec script { file: \"" + path.string() + "\" }");
+    module_.arrive(0, 0xec);
+    EXPECT_TRUE(sees("from a file"));
+    std::ofstream{path} << "nope nope";
+    EXPECT_THAT(fail("!interrupt ec script {file:" + path.string() + "}"),
+                HasSubstr("(" + path.string() + "): "));
+    std::ofstream{path, std::ios::trunc};
+    EXPECT_THAT(fail("!interrupt ec script {file:" + path.string() + "}"),
+                StartsWith("err, script file is empty\n"));
+    std::ofstream{path} << std::string((1u << 20) + 1, ' ');
+    EXPECT_THAT(fail("!interrupt ec script {file:" + path.string() + "}"),
+                StartsWith("err, script file is too large"));
+    std::filesystem::remove(path);
+}
+
+TEST_F(SessionTest, CountsWhatEventsAndCoresDid) {
+    connect_and_load();
+    run("!interrupt ec core 0 script { x = 1; }");
+    for (int i = 0; i < 3; ++i)
+        module_.arrive(0, 0xec);
+    EXPECT_THAT(run("events stat 0"), HasSubstr("triggers (pre)                     3\n"));
+    EXPECT_THAT(run("events stat"), HasSubstr("core  "));
+    EXPECT_THAT(fail("events stat 9"), StartsWith("err, no such event (c000000e)"));
+}
+
+TEST_F(SessionTest, EvaluatesInRootModeWhenLoaded) {
+    connect_and_load();
+    EXPECT_EQ(run("print 6 * 7"), "2a\n");
+    EXPECT_EQ(run("? printf(\"%x\\n\", 3);"), "3\n");
+}
+
+TEST_F(SessionTest, CloseLeavesTheDebuggeeAsItWasFound) {
+    connect_and_load();
+    run("!interrupt ec script { printf(\"last words\"); }");
+    module_.arrive(0, 0xec);
+    session_.close();
+    EXPECT_EQ(recorder_.printed, "last words");
+    EXPECT_FALSE(module_.is_loaded());
+    EXPECT_EQ(module_.open_files(), 0u);
+}
+
+TEST_F(SessionTest, SleepEndsWithCtrlC) {
+    loop_.post([this] { loop_.interrupt(); });
+    EXPECT_EQ(session_.execute("sleep 0n600000"), Outcome::kInterrupted);
+    EXPECT_EQ(run("sleep 1"), "");
+}
+
+TEST_F(SessionTest, ALocalLoopEndsWithCtrlC) {
+    loop_.post([this] { loop_.interrupt(); });
+    EXPECT_EQ(session_.execute("? { while (1) { x = 1; } }"), Outcome::kInterrupted);
+}
+
+TEST_F(SessionTest, AsksTheProgramToListenClearAndLeave) {
+    EXPECT_EQ(session_.execute(".listen 50001"), Outcome::kInterrupted);
+    EXPECT_EQ(environment_.listened_on, 50001);
+    run(".cls");
+    EXPECT_EQ(environment_.clears, 1);
+    EXPECT_FALSE(session_.exit_requested());
+    run("exit");
+    EXPECT_TRUE(session_.exit_requested());
+}
+
+TEST_F(SessionTest, ThePromptNamesOnlyARemoteDebuggee) {
+    EXPECT_EQ(session_.prompt(), "Ringside> ");
+    connect();
+    EXPECT_EQ(session_.prompt(), "Ringside> ");
+}
+
+TEST(CommandTable, NamesAreUniqueAndEveryRowIsComplete) {
+    std::vector<std::string> names;
+    for (const CommandSpec* spec : all_commands()) {
+        names.emplace_back(spec->name);
+        for (const std::string_view alias : split_words(spec->aliases))
+            names.emplace_back(alias);
+        EXPECT_NE(spec->run, nullptr) << spec->name;
+        EXPECT_FALSE(spec->summary.empty()) << spec->name;
+        EXPECT_THAT(std::string{spec->syntax}, StartsWith(std::string{spec->name}));
+        EXPECT_THAT(std::string{spec->help}, HasSubstr("example")) << spec->name;
+        EXPECT_EQ(find_command(spec->name), spec);
+        EXPECT_THAT(help_overview(), HasSubstr(std::string{spec->summary}));
+        EXPECT_THAT(help_text(*spec), HasSubstr(std::string{spec->help}));
+    }
+    std::sort(names.begin(), names.end());
+    EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+TEST(SignatureLine, NamesTheDebuggee) {
+    rs_version version{};
+    std::snprintf(version.kernel, sizeof version.kernel, "6.1.0-49-amd64");
+    version.cores_online = 2;
+    version.vendor = RS_VENDOR_SVM;
+    EXPECT_EQ(signature_line(version),
+              "Ringside 0.1.0 — debuggee: Linux 6.1.0-49-amd64, 2 cores, SVM");
+}
+
+}  // namespace
+}  // namespace ringside::commands
