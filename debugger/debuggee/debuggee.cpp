@@ -2,6 +2,7 @@
 #include "debuggee/debuggee.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <utility>
@@ -77,16 +78,34 @@ void Debuggee::on_lost(std::function<void(const std::string&)> handler) {
 }
 
 ConnectionEvents Debuggee::events() {
-    return {.on_message =
-                [this](const Message& message) {
-                    if (on_message_)
-                        on_message_(message);
-                },
+    return {.on_message = [this](const Message& message) { deliver(message); },
             .on_lost =
                 [this](const std::string& reason) {
                     if (is_introduced_ && on_lost_)
                         on_lost_(reason);
                 }};
+}
+
+void Debuggee::deliver(const Message& message) {
+    if (!on_message_)
+        return;
+    is_delivering_ = true;
+    try {
+        on_message_(message);
+    } catch (...) {
+        is_delivering_ = false;
+        throw;
+    }
+    is_delivering_ = false;
+}
+
+/// Whether a request may be made now.
+Failure Debuggee::check_ready() const {
+    if (!is_connected())
+        return {.kind = Failure::Kind::kNotConnected};
+    if (is_delivering_)
+        return {.kind = Failure::Kind::kRefused, .error_number = EDEADLK};
+    return {};
 }
 
 ConnectFailure Debuggee::connect_local() {
@@ -162,8 +181,8 @@ void Debuggee::set_timeout(std::chrono::milliseconds timeout) {
 }
 
 Reply<void> Debuggee::request(std::uint32_t request, std::span<std::byte> argument) {
-    if (!is_connected())
-        return Failure{.kind = Failure::Kind::kNotConnected};
+    if (const Failure failure = check_ready(); failure.kind != Failure::Kind::kNone)
+        return failure;
     const auto connection = connection_;  // a handler may disconnect while we wait
     const Failure failure = connection->request(request, argument, timeout_);
     if (failure.kind != Failure::Kind::kNone)
@@ -172,8 +191,8 @@ Reply<void> Debuggee::request(std::uint32_t request, std::span<std::byte> argume
 }
 
 Reply<void> Debuggee::drain() {
-    if (!is_connected())
-        return Failure{.kind = Failure::Kind::kNotConnected};
+    if (const Failure failure = check_ready(); failure.kind != Failure::Kind::kNone)
+        return failure;
     const auto connection = connection_;
     const Failure failure = connection->drain(timeout_);
     if (failure.kind != Failure::Kind::kNone)

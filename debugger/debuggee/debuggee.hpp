@@ -59,8 +59,10 @@ struct TcpOptions {
 ///
 /// Every request waits inside the loop: messages go on being delivered, and Loop::interrupt() ends
 /// the wait. Requests are carried out one after the other in the order of the calls. A request made
-/// while none is connected fails with kNotConnected. Callbacks run from the loop; they may make
-/// requests, but must not destroy the Debuggee.
+/// while none is connected fails with kNotConnected. Callbacks run from the loop. A message's
+/// handler may not make requests (they are refused with EDEADLK, since the answer would have to
+/// arrive behind the message); it posts to the loop what needs one. No callback may destroy the
+/// Debuggee.
 class Debuggee {
 public:
     explicit Debuggee(transport::Loop& loop);
@@ -116,7 +118,7 @@ public:
     Reply<rs_event_stat> event_stat(std::uint64_t tag);
     Reply<rs_event_stat> core_stat(std::uint32_t core);
     /// Delivers every message that scripts had sent when it was called; before the program ends,
-    /// for example. Not from inside a message's handler.
+    /// for example.
     Reply<void> drain();
 
     /// Runs a script image once in root mode.
@@ -126,6 +128,8 @@ public:
 
 private:
     ConnectionEvents events();
+    void deliver(const Message& message);
+    Failure check_ready() const;
     ConnectFailure adopt(ConnectionResult result);
     template <class T>
     Reply<T> request_structure(std::uint32_t request, T structure);
@@ -136,6 +140,7 @@ private:
     std::chrono::milliseconds timeout_{60'000};
     std::shared_ptr<Connection> connection_;
     rs_version identity_{};
+    bool is_delivering_ = false;  ///< a message's handler is running
     bool is_introduced_ = false;  ///< connect_*() has succeeded; before, it reports a loss itself
 };
 

@@ -78,8 +78,8 @@ private:
 
     /// @return whether there may be more
     bool read_batch() {
-        // A message's handler may ask for a drain, which reads too: it must not have this batch
-        // overwritten under it, and its messages come after ours.
+        // A message's handler may wait in the loop, which then finds the device readable: this
+        // batch must not be overwritten under it, and those messages come after ours.
         if (!device_ || is_delivering_)
             return false;
         const auto result = device_->read(batch_);

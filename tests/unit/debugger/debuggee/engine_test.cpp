@@ -111,6 +111,19 @@ TEST_P(EngineDebuggee, EvaluatesAScript) {
     EXPECT_EQ(result->header.script_error, 0u);
 }
 
+TEST_P(EngineDebuggee, AMessagesHandlerMakesNoRequest) {
+    ASSERT_TRUE(debuggee.register_event(printing("x")));
+    int error_number = 0;
+    bool is_version_known = false;
+    debuggee.on_message([&](const Message&) {
+        error_number = debuggee.version().failure().error_number;
+        loop.post([&] { is_version_known = debuggee.version().ok(); });
+    });
+    module.arrive(0, 0xec);
+    EXPECT_EQ(loop.wait_until([&] { return is_version_known; }, 20s), transport::Wait::kDone);
+    EXPECT_EQ(error_number, EDEADLK);
+}
+
 TEST_P(EngineDebuggee, LeavingClearsTheEvents) {
     ASSERT_TRUE(debuggee.register_event(printing("x")));
     debuggee.disconnect();
