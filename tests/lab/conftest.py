@@ -19,7 +19,7 @@ LOGS = BUILD / "test-logs"
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory):
     if not PROGRAM.exists():
-        pytest.fail(f"no {PROGRAM}: build first")
+        pytest.exit(f"no {PROGRAM}: build first", returncode=1)
     for variable in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         os.environ[variable] = str(tmp_path_factory.mktemp(variable.lower()))
     LOGS.mkdir(exist_ok=True)
@@ -63,18 +63,19 @@ class Keeper:
     def drop(self):
         if self.lab.status().returncode == 0:
             self.keep_log()
-            self.lab.stop()
+            stopped = self.lab.stop()
+            assert stopped.returncode == 0, stopped.stderr
 
 
 @pytest.fixture(scope="session")
-def keeper_of_two():
+def keeper_of_two(own_folders):
     keeper = Keeper("test-2", "--smp", "2")
     yield keeper
     keeper.drop()
 
 
 @pytest.fixture(scope="session")
-def keeper_of_four():
+def keeper_of_four(own_folders):
     keeper = Keeper("test-4", "--smp", "4")
     yield keeper
     keeper.drop()

@@ -99,30 +99,48 @@ class Lab:
 
 
 class Session:
-    """A session of the program that runs beside the test; its output grows in `lines`."""
+    """A session of the program that runs beside the test and is given its commands one by one;
+    its output is collected in `lines`. 'with Session(...)' ends it in order."""
 
     def __init__(self, lab, *commands):
-        self.process = subprocess.Popen(lab.debugger_words(commands), text=True, bufsize=1,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(lab.debugger_words([]), text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
         self.lines = []
+        self.synchronized = 0
+        self.do(*commands)
 
-    def wait_for(self, pattern):
-        """Reads until a line matches."""
+    def do(self, *commands):
+        """Gives commands and waits until all are done."""
+        self.synchronized += 1
+        mark = f"done {self.synchronized:x}"
+        for command in commands:
+            self.process.stdin.write(command + "\n")
+        self.process.stdin.write(f'? printf("{mark}\\n");\n')
+        self.process.stdin.flush()
         for line in self.process.stdout:
+            if line.rstrip("\n") == mark:
+                return
             self.lines.append(line.rstrip("\n"))
-            if re.search(pattern, line):
-                return line
-        raise AssertionError(f"the session ended before '{pattern}':\n" + "\n".join(self.lines))
+        raise AssertionError(f"the session ended in {commands}:\n" + "\n".join(self.lines))
 
-    def finish(self, timeout=120):
-        """Reads to the end; all lines."""
-        rest, _ = self.process.communicate(timeout=timeout)
-        self.lines += rest.splitlines()
+    def finish(self, *commands, timeout=120):
+        """Gives last commands and reads to the end; all lines."""
+        text, _ = self.process.communicate("".join(f"{command}\n" for command in commands),
+                                           timeout=timeout)
+        self.lines += text.splitlines()
         return self.lines
 
     def kill(self):
         self.process.kill()
         self.process.communicate()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.kill()
 
 
 class Background:

@@ -16,14 +16,12 @@ def count_under_load(lab, seconds):
     cores = lab.cores()
     groups = {group for core in kernel_counts(lab.kick("snap")).values() for _, group in core}
     vectors = sorted({vector for group in groups for vector in group})
-    session = Session(lab, *counting_commands(vectors, cores, MARKER), "print 1234",
-                      f"sleep {(seconds + 30) * 1000:x}", "events c all", "unload")
-    session.wait_for("1234")
-    load = Background(lab, f"workload mixed {seconds}")
-    first = lab.kick("mark")
-    load.finish(seconds + 120)
-    last = lab.kick("mark")
-    lines = session.finish(seconds + 180)
+    with Session(lab, *counting_commands(vectors, cores, MARKER)) as session:
+        load = Background(lab, f"workload mixed {seconds}")
+        first = lab.kick("mark")
+        load.finish(seconds + 120)
+        last = lab.kick("mark")
+        lines = session.finish("events c all", "unload")
     return first, last, script_counts(lines), lines
 
 
@@ -72,10 +70,10 @@ def test_counts_equal_the_kernels_for_a_minute_on_four_cores(lab4):
 
 def hits_while(lab, event, action):
     """Lines an event printed while `action` ran."""
-    session = Session(lab, event, "print 1234", "sleep 3e8", "events c all", "unload")
-    session.wait_for("1234")
-    action()
-    return [line for line in session.finish() if line.startswith("hit ")]
+    with Session(lab, event) as session:
+        action()
+        lines = session.finish("events c all", "unload")
+    return [line for line in lines if line.startswith("hit ")]
 
 
 def send_to_both(lab):
@@ -102,12 +100,11 @@ def test_pid_filter_lets_only_that_process_through(lab):
     other = Background(lab, "spin 1 6")
     pid = spinner.first_line()
     assert other.first_line() != pid
-    session = Session(
-        lab, f'!interrupt ec pid {pid} script {{ printf("hit %x %x %s\\n", $core, $pid, $pname); }}',
-        "print 1234", "sleep 7d0", "events c all", "unload")
-    session.wait_for("1234")
     before = kernel_counts(lab.kick("snap"))
-    hits = [line for line in session.finish() if line.startswith("hit ")]
+    hits = hits_while(
+        lab,
+        f'!interrupt ec pid {pid} script {{ printf("hit %x %x %s\\n", $core, $pid, $pname); }}',
+        lambda: lab.out("sleep 2"))
     ticks = growth_by_vectors(before, kernel_counts(lab.kick("snap")))[1][(0xec,)]
     spinner.finish()
     other.finish()
@@ -118,11 +115,10 @@ def test_pid_filter_lets_only_that_process_through(lab):
 def test_pid_seen_by_a_script_is_the_interrupted_process(lab):
     spinner = Background(lab, "spin 1 4")
     pid = spinner.first_line()
-    session = Session(
-        lab, '!interrupt ec core 1 script { if ((@cs & 3) == 3) { printf("hit %x %s\\n", $pid, $pname); } }',
-        "print 1234", "sleep 3e8", "events c all", "unload")
-    session.wait_for("1234")
-    hits = [line for line in session.finish() if line.startswith("hit ")]
+    hits = hits_while(
+        lab, "!interrupt ec core 1 "
+        'script { if ((@cs & 3) == 3) { printf("hit %x %s\\n", $pid, $pname); } }',
+        lambda: lab.out("sleep 1"))
     spinner.finish()
     assert len(hits) > 10
     # Whatever else ran in user mode for a moment, the busy process had nearly all ticks.
@@ -144,11 +140,9 @@ def test_an_interrupt_instruction_of_user_space_does_not_trigger(lab):
 ])
 def test_hooked_vectors_arrive_as_on_the_bare_machine(lab, command, expected):
     lab.kick("snap")
-    session = Session(lab, "!interrupt script { .all++; }", "print 1234", "sleep bb8",
-                      "events c all", "unload")
-    session.wait_for("1234")
-    assert re.fullmatch(expected, lab.kick(command))
-    session.finish()
+    with Session(lab, "? .all = 0;", "!interrupt script { .all++; }") as session:
+        assert re.fullmatch(expected, lab.kick(command))
+        session.finish("events c all", "unload")
 
 
 def test_interrupts_off_for_long_delay_and_lose_nothing(lab):
