@@ -87,27 +87,28 @@ TEST(Engine, WaitsOnlyForTheGenerationAskedFor) {
 TEST(Engine, CopiesConsistentNumbers) {
     Fixture fixture{1};
     CoreStats& stats = *fixture.core(0).stats;
-    std::atomic<bool> is_done = false;
+    std::atomic<bool> is_enough = false;
     std::thread root{[&] {
-        for (u64 i = 1; i <= 200'000; ++i) {
+        while (!is_enough) {
             stats.open();
             stats.arrivals.add(1);
             stats.delivered.add(1);
             stats.exits.add(2);
             stats.close();
         }
-        is_done = true;
     }};
-    u32 consistent = 0;
-    while (!is_done) {
+    // Not before root is at work, and until its numbers have changed under our eyes.
+    u64 last = 0;
+    for (u32 changes = 0; changes < 1000;) {
         const CoreNumbers numbers = fixture.engine->read_stats(0, ~u32{0});
-        ASSERT_EQ(numbers.arrivals, numbers.delivered);
-        ASSERT_EQ(numbers.arrivals * 2, numbers.exits);
-        ++consistent;
+        EXPECT_EQ(numbers.arrivals, numbers.delivered);
+        EXPECT_EQ(numbers.arrivals * 2, numbers.exits);
+        changes += numbers.arrivals != last ? 1 : 0;
+        last = numbers.arrivals;
     }
+    is_enough = true;
     root.join();
-    EXPECT_EQ(fixture.engine->read_stats(0).arrivals, 200'000u);
-    EXPECT_GT(consistent, 0u);
+    EXPECT_GE(fixture.engine->read_stats(0).arrivals, last);
 }
 
 TEST(Engine, GivesUpOnNumbersThatAreBeingChanged) {
