@@ -97,6 +97,16 @@ struct LineEditor::Implementation {
     bool is_hidden = false;
     unsigned generation = 0;  ///< of the prompt a wait belongs to
 
+    /// Brings the line back below what was printed; a key that comes first does so as well.
+    void show() {
+        if (!is_reading || !is_hidden)
+            return;
+        is_hidden = false;
+        rl_on_new_line();
+        rl_redisplay();
+        std::fflush(rl_outstream);
+    }
+
     void wait_for_input() {
         input.async_wait(asio::posix::descriptor_base::wait_read,
                          [this, mine = generation](const std::error_code& error) {
@@ -106,6 +116,7 @@ struct LineEditor::Implementation {
     }
 
     void read_input() {
+        show();
         rl_callback_read_char();
         if (!line_is_finished)
             return wait_for_input();
@@ -208,12 +219,7 @@ void LineEditor::hide() {
 }
 
 void LineEditor::show() {
-    if (!implementation_->is_reading || !implementation_->is_hidden)
-        return;
-    implementation_->is_hidden = false;
-    rl_on_new_line();
-    rl_redisplay();
-    std::fflush(rl_outstream);
+    implementation_->show();
 }
 
 std::string default_history_file() {

@@ -243,7 +243,8 @@ void Program::run_prompt() {
                               }});
     if (options_.intro)
         print_intro();
-    console_.set_prompt(editor_.get());
+    console_.set_prompt(editor_.get(),
+                        [this](std::function<void()> run) { loop_.post(std::move(run)); });
     show_prompt();
     loop_.run();
     console_.set_prompt(nullptr);

@@ -119,8 +119,10 @@ Outcome Session::request_failed(const debuggee::Failure& failure, std::string_vi
     using Kind = debuggee::Failure::Kind;
     if (was_lost_ && failure.kind == Kind::kInterrupted)
         return Outcome::kUnreachable;  // told by on_lost
-    if (failure.kind == Kind::kInterrupted)
+    if (failure.kind == Kind::kInterrupted) {
+        notice("interrupted; the request may still take effect");
         return Outcome::kInterrupted;
+    }
     if (failure.kind != Kind::kLost || !was_lost_)
         output_.diagnostic(render({failure.text(), {}, std::string{hint}}, {}));
     if (failure.kind == Kind::kLost)

@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace ringside::output {
 namespace {
@@ -37,16 +39,26 @@ void Console::write_all(int descriptor, std::string_view bytes) {
     }
 }
 
-void Console::begin() {
-    if (depth_++ == 0 && prompt_ != nullptr)
-        prompt_->hide();
+void Console::set_prompt(PromptLine* prompt, Defer defer) {
+    prompt_ = prompt;
+    defer_ = std::move(defer);
+    prompt_is_hidden_ = false;
 }
 
-void Console::end() {
-    if (--depth_ == 0 && prompt_ != nullptr) {
-        fresh_line();
-        prompt_->show();
-    }
+void Console::hide_prompt() {
+    if (prompt_ == nullptr || prompt_is_hidden_)
+        return;
+    prompt_is_hidden_ = true;
+    prompt_->hide();
+    defer_([this] { show_prompt(); });
+}
+
+void Console::show_prompt() {
+    if (prompt_ == nullptr || !prompt_is_hidden_)
+        return;
+    prompt_is_hidden_ = false;
+    fresh_line();
+    prompt_->show();
 }
 
 void Console::fresh_line() {
@@ -58,18 +70,16 @@ void Console::fresh_line() {
 void Console::text(std::string_view bytes) {
     if (bytes.empty())
         return;
-    begin();
+    hide_prompt();
     write_all(out_, bytes);
     line_is_open_ = bytes.back() != '\n';
-    end();
 }
 
 void Console::diagnostic(std::string_view message) {
-    begin();
+    hide_prompt();
     if (line_is_open_ && ::isatty(err_) == 1)
         fresh_line();
     write_all(err_, (colour_ ? coloured(message) : std::string{message}) + "\n");
-    end();
 }
 
 std::string coloured(std::string_view message) {

@@ -3,6 +3,7 @@
 // goes above it: the prompt is taken away first and brought back afterwards.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "output/output.hpp"
@@ -26,12 +27,12 @@ public:
     void text(std::string_view bytes) override;
     void diagnostic(std::string_view message) override;
 
-    /// Sets the prompt to keep below the text; null for none.
-    void set_prompt(PromptLine* prompt) { prompt_ = prompt; }
+    /// Runs a function soon, from the event loop.
+    using Defer = std::function<void(std::function<void()>)>;
 
-    /// Between begin() and end() the prompt stays away, so that many messages cost one redraw.
-    void begin();
-    void end();
+    /// Sets the prompt to keep below the text; null for none. It comes back by `defer`, so that
+    /// many messages taken together cost one redraw.
+    void set_prompt(PromptLine* prompt, Defer defer = {});
 
     /// Ends a line that text left open, so that what follows starts at the left edge.
     void fresh_line();
@@ -41,14 +42,17 @@ public:
 
 private:
     void write_all(int descriptor, std::string_view bytes);
+    void hide_prompt();
+    void show_prompt();
 
     int out_;
     int err_;
     bool colour_;
     bool open_ = true;
     bool line_is_open_ = false;
-    int depth_ = 0;
+    bool prompt_is_hidden_ = false;
     PromptLine* prompt_ = nullptr;
+    Defer defer_;
 };
 
 /// `message` with the word it starts with coloured for a terminal: "err," red, "warn," yellow,

@@ -6,7 +6,10 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ringside::output {
 namespace {
@@ -69,11 +72,9 @@ TEST(Console, TakesThePromptAwayForTextAndBringsItBackOnAFreshLine) {
     Pipe err;
     Console console{out.writer(), err.writer(), false};
     NotingPrompt prompt{out.writer()};
-    console.set_prompt(&prompt);
-    console.text("whole\n");
-    EXPECT_EQ(out.take(), "<hide>whole\n<show>");
-    console.text("open");
-    EXPECT_EQ(out.take(), "<hide>open\n<show>");
+    console.set_prompt(&prompt, [](const std::function<void()>& run) { run(); });
+    console.diagnostic("notice: x");
+    EXPECT_EQ(out.take(), "<hide><show>");
 }
 
 TEST(Console, RedrawsThePromptOnceForMessagesTakenTogether) {
@@ -81,12 +82,28 @@ TEST(Console, RedrawsThePromptOnceForMessagesTakenTogether) {
     Pipe err;
     Console console{out.writer(), err.writer(), false};
     NotingPrompt prompt{out.writer()};
-    console.set_prompt(&prompt);
-    console.begin();
+    std::vector<std::function<void()>> deferred;
+    console.set_prompt(&prompt, [&](std::function<void()> run) { deferred.push_back(run); });
     console.text("a\n");
-    console.text("b\n");
-    console.end();
+    console.text("b");
+    ASSERT_EQ(deferred.size(), 1u);
+    deferred[0]();
     EXPECT_EQ(out.take(), "<hide>a\nb\n<show>");
+    console.text("c\n");
+    EXPECT_EQ(deferred.size(), 2u);
+}
+
+TEST(Console, ForgetsAPromptThatIsGone) {
+    Pipe out;
+    Pipe err;
+    Console console{out.writer(), err.writer(), false};
+    NotingPrompt prompt{out.writer()};
+    std::function<void()> deferred;
+    console.set_prompt(&prompt, [&](std::function<void()> run) { deferred = std::move(run); });
+    console.text("a\n");
+    console.set_prompt(nullptr);
+    deferred();
+    EXPECT_EQ(out.take(), "<hide>a\n");
 }
 
 TEST(Console, NoticesThatTheReaderIsGone) {
