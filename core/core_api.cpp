@@ -374,8 +374,7 @@ __u32 rs_core_register_event(__u32 client, void* image, __u64 bytes) {
     auto& detail = *static_cast<rs_event_detail*>(image);
     if (!session.is_loaded)
         return detail.error = RS_ERR_NOT_LOADED;
-    const auto tag =
-        session.registry.add({static_cast<const ringside::u8*>(image), bytes}, client);
+    const auto tag = session.registry.add({static_cast<const ringside::u8*>(image), bytes}, client);
     if (!tag)
         return detail.error = tag.error().code;
     detail.tag = *tag;

@@ -20,12 +20,12 @@ enum { RS_LOG_ERROR = 0, RS_LOG_WARN = 1, RS_LOG_INFO = 2 };
 struct rs_platform {
     /* Zeroed, physically contiguous, aligned to its size rounded up to a power of two, inside the
      * direct map; 0 when out of memory. */
-    void *(*allocate)(__u64 bytes);
-    void (*release)(void *memory, __u64 bytes);
-    void (*log)(int level, const char *text);
+    void* (*allocate)(__u64 bytes);
+    void (*release)(void* memory, __u64 bytes);
+    void (*log)(int level, const char* text);
     /* Runs function(argument) on one online CPU, interrupts off, and waits. 0, or -1 if the CPU is
      * not online. */
-    int (*run_on)(__u32 cpu, void (*function)(void *), void *argument);
+    int (*run_on)(__u32 cpu, void (*function)(void*), void* argument);
     __u32 (*this_cpu)(void);
     int (*core_online)(__u32 cpu);
     int (*pid_exists)(__u32 pid);
@@ -57,11 +57,11 @@ struct rs_kernel_facts {
     __u64 tsc_khz;
     __u32 page_table_isolation; /* user mode runs on page tables of its own (CR3 bit 12) */
     __u32 core_count;           /* possible CPUs; the arrays below have this many entries */
-    const __u64 *current_slot;  /* physical address of each CPU's pointer to 'current' */
-    const __u64 *kernel_gs;     /* each CPU's kernel GS base */
+    const __u64* current_slot;  /* physical address of each CPU's pointer to 'current' */
+    const __u64* kernel_gs;     /* each CPU's kernel GS base */
     __u64 init_task;            /* virtual */
     __u64 init_task_physical;
-    __u32 task_pid;             /* offsets into task_struct */
+    __u32 task_pid; /* offsets into task_struct */
     __u32 task_tgid;
     __u32 task_comm;
     __u32 task_group_leader;
@@ -75,31 +75,32 @@ struct rs_kernel_facts {
 
 /* Can this processor be virtualized, and is it free? RS_OK or RS_ERR_*; *vendor is filled in any
  * case. May be called without the mutex. */
-__u32 rs_core_probe(__u32 *vendor);
+__u32 rs_core_probe(__u32* vendor);
 
 /* Slides under every online CPU, all or nothing. */
-__u32 rs_core_load(const struct rs_platform *platform, const struct rs_kernel_facts *facts,
-                   struct rs_load *request);
+__u32 rs_core_load(const struct rs_platform* platform, const struct rs_kernel_facts* facts,
+                   struct rs_load* request);
 /* Clears all events and devirtualizes every CPU. */
 __u32 rs_core_unload(void);
 int rs_core_is_loaded(void);
 
 /* Requests of one client; images are copies the core may write to. Return RS_OK or RS_ERR_*, also
  * left in the request's own 'error' field where it has one. */
-__u32 rs_core_register_event(__u32 client, void *image, __u64 bytes);
-__u32 rs_core_modify_event(__u32 client, struct rs_modify_event *request);
-__u32 rs_core_list_events(void *image, __u64 bytes);
-__u32 rs_core_event_stat(struct rs_event_stat *request);
-__u32 rs_core_eval(__u32 client, void *image, __u64 bytes);
+__u32 rs_core_register_event(__u32 client, void* image, __u64 bytes);
+__u32 rs_core_modify_event(__u32 client, struct rs_modify_event* request);
+__u32 rs_core_list_events(void* image, __u64 bytes);
+__u32 rs_core_event_stat(struct rs_event_stat* request);
+__u32 rs_core_eval(__u32 client, void* image, __u64 bytes);
 
-/* A client is one open file. RS_ERR_OTHER_CLIENTS: too many are open. Removing it clears its events. */
+/* A client is one open file. RS_ERR_OTHER_CLIENTS: too many are open. Removing it clears its
+ * events. */
 __u32 rs_core_add_client(__u32 client);
 void rs_core_remove_client(__u32 client);
 
 /* Copies whole messages for `client` to `buffer`, oldest first. Returns bytes; -1 if the next one
  * does not fit; 0 if there are none: then root mode wakes the readers when there are, though not
  * within 5 ms of the last time. */
-__s64 rs_core_read_messages(__u32 client, void *buffer, __u64 bytes);
+__s64 rs_core_read_messages(__u32 client, void* buffer, __u64 bytes);
 /* Whether read would return something; if not, as above. */
 int rs_core_poll_messages(__u32 client);
 /* Whether any client that found nothing has messages by now. */

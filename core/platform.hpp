@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the core needs from an operating system: the functions and facts of core_api.h, and the memory
-// root mode runs in. Kernel context only.
+// What the core needs from an operating system: the functions and facts of core_api.h, and the
+// memory root mode runs in. Kernel context only.
 #pragma once
 
 #include "base/result.hpp"

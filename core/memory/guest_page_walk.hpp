@@ -10,13 +10,13 @@ namespace ringside::memory {
 
 /// Where a guest virtual address leads, with the rights all levels together grant.
 struct Translation {
-    Hpa address;             ///< byte address; GPA and HPA are identical here
-    u32 level = 0;           ///< 1: 4 KiB, 2: 2 MiB, 3: 1 GiB leaf; of the missing entry if not ok
+    Hpa address;    ///< byte address; GPA and HPA are identical here
+    u32 level = 0;  ///< 1: 4 KiB, 2: 2 MiB, 3: 1 GiB leaf; of the missing entry if not ok
     bool ok = false;
     bool writable = false;
     bool user = false;
     bool executable = false;
-    u64* leaf = nullptr;     ///< the leaf entry, for its A and D bits
+    u64* leaf = nullptr;  ///< the leaf entry, for its A and D bits
 };
 
 /// The guest's paging state that a walk needs.

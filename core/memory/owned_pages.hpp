@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Which pages of RAM belong to root mode: one bit a page, in chunks of 128 MiB that exist only where
-// something is owned. Scripts may reach no such page; with nested paging the guest may not either.
+// Which pages of RAM belong to root mode: one bit a page, in chunks of 128 MiB that exist only
+// where something is owned. Scripts may reach no such page; with nested paging the guest may not
+// either.
 #pragma once
 
 #include <atomic>
@@ -13,12 +14,12 @@
 namespace ringside::memory {
 
 /// Shared between the kernel's side, which marks, and root mode on all cores, which tests. Pointers
-/// are kept as physical addresses, so that each side adds its own base. A bit is set before the page
-/// is used for anything, and cleared after its last use.
+/// are kept as physical addresses, so that each side adds its own base. A bit is set before the
+/// page is used for anything, and cleared after its last use.
 class OwnedPages {
 public:
-    static constexpr u64 kChunkBytes = 1ull << 27;            ///< RAM one chunk covers
-    static constexpr u32 kMaxChunks = 8192;                   ///< 1 TiB
+    static constexpr u64 kChunkBytes = 1ull << 27;                      ///< RAM one chunk covers
+    static constexpr u32 kMaxChunks = 8192;                             ///< 1 TiB
     static constexpr u64 kChunkMapBytes = kChunkBytes / kPageSize / 8;  ///< one page
 
     /// Whether the page holding `address` is owned. `base`: where this context sees physical 0.

@@ -22,8 +22,7 @@ vcpu::After on_read_msr(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
 }
 
 vcpu::After on_write_msr(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
-    const u64 value =
-        vcpu.registers->rdx << 32 | u32(vcpu.backend->read_register(RS_FULL_RAX));
+    const u64 value = vcpu.registers->rdx << 32 | u32(vcpu.backend->read_register(RS_FULL_RAX));
     bool leave = false;
     if (!vcpu.backend->write_msr(u32(vcpu.registers->rcx), value, leave)) {
         vcpu::queue_general_protection(vcpu);

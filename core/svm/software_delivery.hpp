@@ -16,8 +16,7 @@ namespace ringside::svm {
 /// How a guest address is reached while an event is delivered.
 class DeliveryMemory {
 public:
-    DeliveryMemory(const memory::PhysicalWindow& window, memory::PagingState paging,
-                   bool smap)
+    DeliveryMemory(const memory::PhysicalWindow& window, memory::PagingState paging, bool smap)
         : window_{window}, paging_{paging}, smap_{smap} {}
 
     /// The host pointer of a guest byte for a supervisor access, nullptr with `fault` set to the
@@ -34,8 +33,8 @@ private:
     bool smap_;
 };
 
-/// Delivers `vector` into the state in `vmcb`. True: the guest is at its handler's first instruction.
-/// False: nothing was written, and `fault` is what hardware would have raised instead.
+/// Delivers `vector` into the state in `vmcb`. True: the guest is at its handler's first
+/// instruction. False: nothing was written, and `fault` is what hardware would have raised instead.
 bool deliver_interrupt(Vmcb& vmcb, const DeliveryMemory& memory, u8 vector,
                        vcpu::PendingEvent& fault);
 

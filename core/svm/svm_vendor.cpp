@@ -128,8 +128,8 @@ Result<void> SvmVendor::hide(LaunchContext& context, Hpa page) {
         return {};
     memory::PageTable<NestedFormat> table{context.memory, context.kernel_window(), nested_cr3_,
                                           nested_levels_};
-    return table.map(page.value(), kPageSize, context.memory.physical(decoy_),
-                     x86::page::kWritable, 1);
+    return table.map(page.value(), kPageSize, context.memory.physical(decoy_), x86::page::kWritable,
+                     1);
 }
 
 Result<void> SvmVendor::prepare_core(LaunchContext& context, VcpuBlock& block) {
@@ -147,9 +147,9 @@ Result<void> SvmVendor::prepare_core(LaunchContext& context, VcpuBlock& block) {
     }
 
     VendorState& state = vendor_state(block);
-    auto* backend = ::new (state.backend)
-        SvmBackend{memory.to_root(&vmcb), memory.to_root(&block.vcpu), traits_,
-                   memory.to_root(&state.leave), &state.leave};
+    auto* backend =
+        ::new (state.backend) SvmBackend{memory.to_root(&vmcb), memory.to_root(&block.vcpu),
+                                         traits_, memory.to_root(&state.leave), &state.leave};
     block.vcpu.backend = memory.to_root(backend);
 
     auto* top =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The virtual machine control block and the permission maps.
-// Source: AMD APM vol. 2 appendix B "VMCB Layout", §15.10 "I/O Intercepts", §15.11 "MSR Intercepts".
+// Source: AMD APM vol. 2 appendix B "VMCB Layout", §15.10 "I/O Intercepts", §15.11 "MSR
+// Intercepts".
 #pragma once
 
 #include <cstddef>
@@ -20,62 +21,62 @@ static_assert(sizeof(Segment) == 16);
 
 struct Vmcb {
     // Control area.
-    u16 intercept_cr_read;           // 0x000
-    u16 intercept_cr_write;          // 0x002
-    u16 intercept_dr_read;           // 0x004
-    u16 intercept_dr_write;          // 0x006
-    u32 intercept_exceptions;        // 0x008
-    u32 intercept_misc1;             // 0x00c
-    u32 intercept_misc2;             // 0x010
-    u32 intercept_misc3;             // 0x014
-    u8 reserved_018[0x3c - 0x18];    // 0x018
-    u16 pause_filter_threshold;      // 0x03c
-    u16 pause_filter_count;          // 0x03e
-    u64 io_permission_map;           // 0x040
-    u64 msr_permission_map;          // 0x048
-    u64 tsc_offset;                  // 0x050
-    u32 asid;                        // 0x058
-    u8 tlb_control;                  // 0x05c
-    u8 reserved_05d[3];              // 0x05d
-    u64 interrupt_control;           // 0x060 V_TPR, V_IRQ, ...; vector in bits 32-39
-    u64 interrupt_shadow;            // 0x068
-    u64 exit_code;                   // 0x070
-    u64 exit_info1;                  // 0x078
-    u64 exit_info2;                  // 0x080
-    u64 exit_interrupt_info;         // 0x088
-    u64 nested_control;              // 0x090
-    u8 reserved_098[0xa8 - 0x98];    // 0x098
-    u64 event_injection;             // 0x0a8
-    u64 nested_cr3;                  // 0x0b0
-    u64 lbr_control;                 // 0x0b8
-    u32 clean_bits;                  // 0x0c0
-    u32 reserved_0c4;                // 0x0c4
-    u64 next_rip;                    // 0x0c8
-    u8 fetched_count;                // 0x0d0
-    u8 fetched_bytes[15];            // 0x0d1
-    u8 reserved_0e0[0x400 - 0xe0];   // 0x0e0
+    u16 intercept_cr_read;          // 0x000
+    u16 intercept_cr_write;         // 0x002
+    u16 intercept_dr_read;          // 0x004
+    u16 intercept_dr_write;         // 0x006
+    u32 intercept_exceptions;       // 0x008
+    u32 intercept_misc1;            // 0x00c
+    u32 intercept_misc2;            // 0x010
+    u32 intercept_misc3;            // 0x014
+    u8 reserved_018[0x3c - 0x18];   // 0x018
+    u16 pause_filter_threshold;     // 0x03c
+    u16 pause_filter_count;         // 0x03e
+    u64 io_permission_map;          // 0x040
+    u64 msr_permission_map;         // 0x048
+    u64 tsc_offset;                 // 0x050
+    u32 asid;                       // 0x058
+    u8 tlb_control;                 // 0x05c
+    u8 reserved_05d[3];             // 0x05d
+    u64 interrupt_control;          // 0x060 V_TPR, V_IRQ, ...; vector in bits 32-39
+    u64 interrupt_shadow;           // 0x068
+    u64 exit_code;                  // 0x070
+    u64 exit_info1;                 // 0x078
+    u64 exit_info2;                 // 0x080
+    u64 exit_interrupt_info;        // 0x088
+    u64 nested_control;             // 0x090
+    u8 reserved_098[0xa8 - 0x98];   // 0x098
+    u64 event_injection;            // 0x0a8
+    u64 nested_cr3;                 // 0x0b0
+    u64 lbr_control;                // 0x0b8
+    u32 clean_bits;                 // 0x0c0
+    u32 reserved_0c4;               // 0x0c4
+    u64 next_rip;                   // 0x0c8
+    u8 fetched_count;               // 0x0d0
+    u8 fetched_bytes[15];           // 0x0d1
+    u8 reserved_0e0[0x400 - 0xe0];  // 0x0e0
     // State save area.
-    Segment es, cs, ss, ds, fs, gs;  // 0x400
-    Segment gdtr, ldtr, idtr, tr;    // 0x460
-    u8 reserved_4a0[0x4cb - 0x4a0];  // 0x4a0
-    u8 cpl;                          // 0x4cb
-    u32 reserved_4cc;                // 0x4cc
-    u64 efer;                        // 0x4d0
-    u8 reserved_4d8[0x548 - 0x4d8];  // 0x4d8
-    u64 cr4, cr3, cr0;               // 0x548
-    u64 dr7, dr6;                    // 0x560
-    u64 rflags, rip;                 // 0x570
-    u8 reserved_580[0x5d8 - 0x580];  // 0x580
-    u64 rsp;                         // 0x5d8
-    u8 reserved_5e0[0x5f8 - 0x5e0];  // 0x5e0
-    u64 rax;                         // 0x5f8
-    u64 star, lstar, cstar, sfmask;  // 0x600
-    u64 kernel_gs_base;              // 0x620
+    Segment es, cs, ss, ds, fs, gs;               // 0x400
+    Segment gdtr, ldtr, idtr, tr;                 // 0x460
+    u8 reserved_4a0[0x4cb - 0x4a0];               // 0x4a0
+    u8 cpl;                                       // 0x4cb
+    u32 reserved_4cc;                             // 0x4cc
+    u64 efer;                                     // 0x4d0
+    u8 reserved_4d8[0x548 - 0x4d8];               // 0x4d8
+    u64 cr4, cr3, cr0;                            // 0x548
+    u64 dr7, dr6;                                 // 0x560
+    u64 rflags, rip;                              // 0x570
+    u8 reserved_580[0x5d8 - 0x580];               // 0x580
+    u64 rsp;                                      // 0x5d8
+    u8 reserved_5e0[0x5f8 - 0x5e0];               // 0x5e0
+    u64 rax;                                      // 0x5f8
+    u64 star, lstar, cstar, sfmask;               // 0x600
+    u64 kernel_gs_base;                           // 0x620
     u64 sysenter_cs, sysenter_esp, sysenter_eip;  // 0x628
-    u64 cr2;                         // 0x640
-    u8 reserved_648[0x668 - 0x648];  // 0x648
-    u64 guest_pat;                   // 0x668
-    u8 reserved_670[0x1000 - 0x670]; // 0x670
+    u64 cr2;                                      // 0x640
+    u8 reserved_648[0x668 - 0x648];               // 0x648
+    u64 guest_pat;                                // 0x668
+    u8 reserved_670[0x1000 - 0x670];              // 0x670
 };
 static_assert(sizeof(Vmcb) == 0x1000);
 static_assert(offsetof(Vmcb, asid) == 0x58 && offsetof(Vmcb, exit_code) == 0x70);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The last words of root mode: bytes to port 0xe9, which QEMU and Bochs write to a file. No lock, no
-// driver, nothing of the guest.
+// The last words of root mode: bytes to port 0xe9, which QEMU and Bochs write to a file. No lock,
+// no driver, nothing of the guest.
 #pragma once
 
 #include "x86/instructions.hpp"

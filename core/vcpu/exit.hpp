@@ -7,18 +7,18 @@
 namespace ringside::vcpu {
 
 enum class ExitReason : u8 {
-    kExternalInterrupt,   ///< a physical interrupt wants to be taken
-    kNmi,                 ///< a physical NMI
-    kInterruptWindow,     ///< the guest became able to take an interrupt
-    kNmiUnblocked,        ///< the guest is about to leave its NMI handler
-    kHypercall,           ///< VMMCALL, VMCALL
-    kReadMsr,             ///< guest_registers().rcx is the MSR
+    kExternalInterrupt,  ///< a physical interrupt wants to be taken
+    kNmi,                ///< a physical NMI
+    kInterruptWindow,    ///< the guest became able to take an interrupt
+    kNmiUnblocked,       ///< the guest is about to leave its NMI handler
+    kHypercall,          ///< VMMCALL, VMCALL
+    kReadMsr,            ///< guest_registers().rcx is the MSR
     kWriteMsr,
     kVirtualizationInstruction,  ///< VMRUN and its family: #UD for the guest
-    kNestedPageFault,     ///< address: the guest physical address
+    kNestedPageFault,            ///< address: the guest physical address
     kTripleFault,
-    kEntryFailed,         ///< the processor refused the guest state
-    kUnknown,             ///< nothing we asked for; code holds the vendor's number
+    kEntryFailed,  ///< the processor refused the guest state
+    kUnknown,      ///< nothing we asked for; code holds the vendor's number
     kCount,
 };
 

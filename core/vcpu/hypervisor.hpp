@@ -21,9 +21,8 @@ enum class LaunchStep : u32 {
 class Hypervisor {
 public:
     /// Prepares memory and tables for every possible CPU; nothing runs in root mode yet.
-    Result<void> prepare(Vendor& vendor, const rs_platform& platform,
-                         const rs_kernel_facts& facts, const rs_load& request,
-                         const ExitTable& exits);
+    Result<void> prepare(Vendor& vendor, const rs_platform& platform, const rs_kernel_facts& facts,
+                         const rs_load& request, const ExitTable& exits);
     /// Tells root mode about the event engine; between prepare() and launch().
     void attach_core(u32 core, event::CoreState* state_in_root);
     /// Goes under every online CPU. On failure all CPUs are as before; call release().

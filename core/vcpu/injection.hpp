@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is waiting to be given to the guest, and the one function that decides what the next VM entry
-// gives it. Pure; both vendors use it, so that two events can never meet in one entry.
+// What is waiting to be given to the guest, and the one function that decides what the next VM
+// entry gives it. Pure; both vendors use it, so that two events can never meet in one entry.
 #pragma once
 
 #include "base/bits.hpp"
@@ -9,8 +9,8 @@
 namespace ringside::vcpu {
 
 /// The kinds of events an entry can deliver; the numbers are both vendors' encoding of the type.
-/// Source: AMD APM vol. 2 §15.20 "Event Injection"; Intel SDM vol. 3C §24.8.3 "VM-Entry Controls for
-/// Event Injection".
+/// Source: AMD APM vol. 2 §15.20 "Event Injection"; Intel SDM vol. 3C §24.8.3 "VM-Entry Controls
+/// for Event Injection".
 enum class EventType : u8 {
     kExternalInterrupt = 0,
     kNmi = 2,
@@ -74,10 +74,10 @@ struct Interruptibility {
 
 /// The decision for one entry.
 struct EntryPlan {
-    PendingEvent inject;              ///< .valid: give this to the guest now
-    bool interrupt_window = false;    ///< exit when IF and shadow allow an interrupt
-    bool nmi_window = false;          ///< exit when the guest leaves its NMI handler
-    bool priority_window = false;     ///< exit when the guest lowers CR8
+    PendingEvent inject;            ///< .valid: give this to the guest now
+    bool interrupt_window = false;  ///< exit when IF and shadow allow an interrupt
+    bool nmi_window = false;        ///< exit when the guest leaves its NMI handler
+    bool priority_window = false;   ///< exit when the guest lowers CR8
 };
 
 /// Decides what the next entry injects and takes it out of `waiting`. Called once, after all other
@@ -102,8 +102,7 @@ constexpr EntryPlan prepare_entry(WaitingEvents& waiting, Interruptibility guest
         if (!priority_allows) {
             plan.priority_window = true;
         } else if (!plan.inject.valid && guest.interrupt_flag && !guest.shadow) {
-            plan.inject = {
-                .type = EventType::kExternalInterrupt, .vector = vector, .valid = true};
+            plan.inject = {.type = EventType::kExternalInterrupt, .vector = vector, .valid = true};
             waiting.interrupts.remove(vector);
             plan.interrupt_window = !waiting.interrupts.empty();
         } else {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Bits of CR0, CR3, CR4 and RFLAGS, and the values root mode runs with.
-// Source: Intel SDM vol. 3A §2.5 "Control Registers"; AMD APM vol. 2 §3.1 "System-Control Registers".
+// Source: Intel SDM vol. 3A §2.5 "Control Registers"; AMD APM vol. 2 §3.1 "System-Control
+// Registers".
 #pragma once
 
 #include "base/bits.hpp"
@@ -16,10 +17,10 @@ inline constexpr u64 PE = 1ull << 0, MP = 1ull << 1, EM = 1ull << 2, TS = 1ull <
 namespace cr4 {
 inline constexpr u64 TSD = 1ull << 2, DE = 1ull << 3, PAE = 1ull << 5, MCE = 1ull << 6,
                      PGE = 1ull << 7, PCE = 1ull << 8, OSFXSR = 1ull << 9, OSXMMEXCPT = 1ull << 10,
-                     UMIP = 1ull << 11, LA57 = 1ull << 12, VMXE = 1ull << 13,
-                     FSGSBASE = 1ull << 16, PCIDE = 1ull << 17, OSXSAVE = 1ull << 18,
-                     SMEP = 1ull << 20, SMAP = 1ull << 21, PKE = 1ull << 22, CET = 1ull << 23,
-                     PKS = 1ull << 24, UINTR = 1ull << 25, FRED = 1ull << 32;
+                     UMIP = 1ull << 11, LA57 = 1ull << 12, VMXE = 1ull << 13, FSGSBASE = 1ull << 16,
+                     PCIDE = 1ull << 17, OSXSAVE = 1ull << 18, SMEP = 1ull << 20, SMAP = 1ull << 21,
+                     PKE = 1ull << 22, CET = 1ull << 23, PKS = 1ull << 24, UINTR = 1ull << 25,
+                     FRED = 1ull << 32;
 }  // namespace cr4
 
 namespace rflags {

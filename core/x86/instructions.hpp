@@ -137,8 +137,7 @@ struct CpuidResult {
 
 inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
     CpuidResult result{leaf, 0, subleaf, 0};
-    asm volatile("cpuid"
-                 : "+a"(result.eax), "=b"(result.ebx), "+c"(result.ecx), "=d"(result.edx));
+    asm volatile("cpuid" : "+a"(result.eax), "=b"(result.ebx), "+c"(result.ecx), "=d"(result.edx));
     return result;
 }
 

@@ -57,22 +57,20 @@ struct Gate {
                     Type::make(kInterruptGate) | Present::make(1) | (handler >> 16 & 0xffff) << 48,
                 handler >> 32};
     }
-    constexpr u64 offset() const {
-        return (low & 0xffff) | (low >> 32 & 0xffff0000) | high << 32;
-    }
+    constexpr u64 offset() const { return (low & 0xffff) | (low >> 32 & 0xffff0000) | high << 32; }
     constexpr bool is_system_clear() const { return (low >> 44 & 1) == 0; }
 };
 static_assert(sizeof(Gate) == 16);
 static_assert(Gate::interrupt(0xffffffffc0123456, 0x10, 1).offset() == 0xffffffffc0123456);
 
 struct [[gnu::packed]] TaskStateSegment {
-    u32 reserved0;     // 0x00
-    u64 rsp[3];        // 0x04
-    u64 reserved1;     // 0x1c
-    u64 ist[7];        // 0x24
-    u64 reserved2;     // 0x5c
-    u16 reserved3;     // 0x64
-    u16 io_map_base;   // 0x66
+    u32 reserved0;    // 0x00
+    u64 rsp[3];       // 0x04
+    u64 reserved1;    // 0x1c
+    u64 ist[7];       // 0x24
+    u64 reserved2;    // 0x5c
+    u16 reserved3;    // 0x64
+    u16 io_map_base;  // 0x66
 };
 static_assert(sizeof(TaskStateSegment) == 0x68);
 

@@ -38,7 +38,7 @@
       "this event would break, which needs Debugger Mode")                                        \
     X(TOO_MANY_GLOBALS, 0xc0001009u, ENOSPC, "too many global variables")                         \
     X(COMMAND_TOO_LARGE, 0xc000100au, EMSGSIZE, "command text too large")                         \
-    X(UNKNOWN_FIELDS, 0xc000100bu, E2BIG, "request has fields this version does not know")         \
+    X(UNKNOWN_FIELDS, 0xc000100bu, E2BIG, "request has fields this version does not know")        \
     X(NO_SVM, 0xc0001010u, ENODEV, "this processor has neither AMD SVM nor Intel VMX")            \
     X(DISABLED_BY_FIRMWARE, 0xc0001011u, ENODEV, "virtualization is disabled by the firmware")    \
     X(OTHER_HYPERVISOR, 0xc0001012u, EBUSY, "another hypervisor module is active (kvm?)")         \

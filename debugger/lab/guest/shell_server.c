@@ -4,8 +4,8 @@
 //
 //   request:  64 hexadecimal digits of the key, '\n', length in decimal, '\n', command
 //   reply:    frames of {kind: 1 byte, length: 4 bytes little-endian, data}; kind 'h' the key is
-//             right (always the first), 'o' stdout, 'e' stderr, 'x' end (data: exit status, 4 bytes;
-//             always the last)
+//             right (always the first), 'o' stdout, 'e' stderr, 'x' end (data: exit status, 4
+//             bytes; always the last)
 //
 // When the client goes away the command's process group gets SIGHUP.
 #include <arpa/inet.h>
