@@ -53,7 +53,6 @@ constexpr std::string_view kTrouble[] = {
     "No irq handler for vector",
     "nobody cared",
     "Spurious interrupt",
-    "hrtimer: interrupt took",
     "NOHZ tick-stop error",
     "Uhhuh. NMI received",
     "segfault at",
