@@ -30,10 +30,13 @@ RULES = [
 SUFFIXES = (".h", ".hpp", ".c", ".cpp", ".S", ".cmake", ".py", ".sh", ".in", ".ds", ".clang-format",
             ".clang-tidy")
 NAMES = ("CMakeLists.txt", "Kbuild", "Makefile")
+DATA = ("tests/language/scripts/", "tests/fuzz/seeds/")  # inputs of tests, exact to the byte
 TAG = re.compile(r"SPDX-License-Identifier: *(.*?) *(?:\*/)?$", re.MULTILINE)
 
 
 def needs_tag(path, head):
+    if path.startswith(DATA):
+        return False
     name = os.path.basename(path)
     return name.endswith(SUFFIXES) or name in NAMES or head.startswith("#!")
 

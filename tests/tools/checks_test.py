@@ -102,6 +102,7 @@ def test_the_printed_table_is_accepted(tmp_path):
     ("tool", "#!/bin/sh\n# SPDX-License-Identifier: GPL-3.0-or-later\n", None),
     ("tool", "#!/bin/sh\necho\n", "tool:1: no SPDX-License-Identifier in the first three lines"),
     ("README.md", "text\n", None),
+    ("tests/language/scripts/a.ds", "x = 1;\n", None),
 ])
 def test_licence_of_a_file(tmp_path, path, text, expected):
     assert check_spdx.check_file(tree(tmp_path, {path: text}), path) == expected
