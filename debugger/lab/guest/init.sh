@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # First process of the lab's debuggee. Each stage prints one marker line on the console; the lab
 # waits for these (boot_progress.cpp has the same words).
