@@ -102,7 +102,7 @@ rs_packet_error make_link_error(rs_link_error code, int error_number) {
     return error;
 }
 
-asio::awaitable<Handshake> introduce_debugger(Channel& channel, const Key& key, Deadline deadline) {
+asio::awaitable<Handshake> introduce_debugger(Channel& channel, Key key, Deadline deadline) {
     channel.decoder().set_limit(kHandshakeLimit);
     const rs_packet_hello hello = make_hello(key);
     channel.send(RS_PACKET_HELLO, {bytes_of(hello)});
@@ -133,7 +133,7 @@ asio::awaitable<Handshake> introduce_debugger(Channel& channel, const Key& key, 
     co_return answer;
 }
 
-asio::awaitable<Handshake> introduce_agent(Channel& channel, const Key& key, Deadline deadline) {
+asio::awaitable<Handshake> introduce_agent(Channel& channel, Key key, Deadline deadline) {
     channel.decoder().set_limit(kHandshakeLimit);
     Frame hello;
     Handshake result = co_await expect(channel, RS_PACKET_HELLO, deadline, hello);

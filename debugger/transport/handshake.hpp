@@ -26,10 +26,10 @@ struct Handshake {
 };
 
 /// The debugger's part, up to READY. Does not close the channel.
-asio::awaitable<Handshake> introduce_debugger(Channel& channel, const Key& key, Deadline deadline);
+asio::awaitable<Handshake> introduce_debugger(Channel& channel, Key key, Deadline deadline);
 
 /// The agent's part, up to its AUTH; READY or ERROR is the caller's to send.
-asio::awaitable<Handshake> introduce_agent(Channel& channel, const Key& key, Deadline deadline);
+asio::awaitable<Handshake> introduce_agent(Channel& channel, Key key, Deadline deadline);
 
 /// An ERROR's payload with our own versions.
 rs_packet_error make_link_error(rs_link_error code, int error_number = 0);

@@ -50,8 +50,8 @@ std::optional<asio::ip::tcp::endpoint> endpoint_of(const std::string& host, std:
 
 }  // namespace
 
-asio::awaitable<Socket> connect_tcp(asio::io_context& context, const std::string& host,
-                                    std::uint16_t port, Deadline deadline) {
+asio::awaitable<Socket> connect_tcp(asio::io_context& context, std::string host, std::uint16_t port,
+                                    Deadline deadline) {
     const auto endpoint = endpoint_of(host, port);
     if (!endpoint)
         co_return Socket{.error_number = EINVAL};

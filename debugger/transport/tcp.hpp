@@ -18,8 +18,8 @@ struct Socket {
 };
 
 /// Connects to a numeric address or "localhost".
-asio::awaitable<Socket> connect_tcp(asio::io_context& context, const std::string& host,
-                                    std::uint16_t port, Deadline deadline);
+asio::awaitable<Socket> connect_tcp(asio::io_context& context, std::string host, std::uint16_t port,
+                                    Deadline deadline);
 
 /// A listening port.
 class TcpListener {
