@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "monitor/monitor.hpp"
 #include "vcpu/exit_loop.hpp"
+#include "vcpu/hypercall.hpp"
 
 namespace ringside::monitor {
 
@@ -37,7 +38,10 @@ After on_virtualization_instruction(Vcpu& vcpu, const Exit&) {
 /// The processor refused to enter the guest: before its first instruction it goes on without us,
 /// and the launch reports that; later there is no state to trust.
 After on_entry_failed(Vcpu& vcpu, const Exit& exit) {
-    return vcpu.exits == 1 ? After::kDevirtualize : on_unexpected(vcpu, exit);
+    if (vcpu.exits != 1)
+        return on_unexpected(vcpu, exit);
+    vcpu.backend->write_register(RS_FULL_RAX, vcpu::kLeft);
+    return After::kDevirtualize;
 }
 
 }  // namespace

@@ -25,6 +25,13 @@ void forward(Vcpu& vcpu) {
     vcpu.backend->write_register(RS_FULL_RAX, rax);
 }
 
+/// Whether leaving now would lose no interrupt and no NMI, one of ours on its way included: it would
+/// reach a kernel that knows nothing of it.
+bool has_nothing_to_deliver(Vcpu& vcpu) {
+    return vcpu.waiting.interrupts.empty() && !vcpu.waiting.in_flight.valid && !vcpu.waiting.nmi &&
+           vcpu.nmi_count == vcpu.nmi_seen && std::atomic_ref<u32>(vcpu.owed_nmi).load() == 0;
+}
+
 }  // namespace
 
 After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
@@ -55,11 +62,15 @@ After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
                             *reinterpret_cast<event::Evaluation*>(vcpu.registers->rdx), guest);
             break;
         }
-        case Hypercall::kDevirtualize:
-            if (vcpu.waiting.interrupts.empty() && !vcpu.waiting.in_flight.valid)
+        case Hypercall::kDevirtualize: {
+            const bool at_any_cost = vcpu.registers->rdx != 0;
+            if (at_any_cost || has_nothing_to_deliver(vcpu)) {
+                backend.write_register(RS_FULL_RAX, vcpu::kLeft);
                 return After::kDevirtualize;
+            }
             result = vcpu::kBusy;
             break;
+        }
         default:
             result = ~u64{0};
     }

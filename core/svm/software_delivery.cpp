@@ -65,7 +65,7 @@ bool DeliveryMemory::read(Gva address, void* to, u32 count, PendingEvent& fault)
         const u64 room = kPageSize - address.page_offset();
         const u32 part = count < room ? count : u32(room);
         if (part == 8 && count == 8)
-            *reinterpret_cast<u64*>(destination) = *reinterpret_cast<const u64*>(from);
+            *reinterpret_cast<u64*>(destination) = load_u64(from);
         else
             copy_bytes(destination, from, part);
         destination += part;
@@ -105,11 +105,21 @@ bool deliver_interrupt(Vmcb& vmcb, const DeliveryMemory& memory, u8 vector, Pend
     }
     if (!memory.read(Gva{vmcb.gdtr.base + descriptor_offset}, &code, 8, fault))
         return false;
-    const u32 target_level = u32(x86::descriptor::Dpl::get(code));
+    namespace descriptor = x86::descriptor;
+    const u32 target_level = u32(descriptor::Dpl::get(code));
     const u32 current_level = vmcb.cpl;
-    if (!x86::descriptor::Long::test(code) || target_level > current_level ||
-        !x86::is_canonical(gate.offset(), memory.levels())) {
+    const bool is_code = descriptor::System::test(code) && descriptor::Type::get(code) & 8;
+    if (!is_code || !descriptor::Long::test(code) || descriptor::Default::test(code) ||
+        target_level > current_level) {
         fault = exception(kGeneralProtection, selector_error(selector));
+        return false;
+    }
+    if (!descriptor::Present::test(code)) {
+        fault = exception(kNotPresent, selector_error(selector));
+        return false;
+    }
+    if (!x86::is_canonical(gate.offset(), memory.levels())) {
+        fault = exception(kGeneralProtection, 1);
         return false;
     }
 

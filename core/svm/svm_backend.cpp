@@ -335,14 +335,18 @@ bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
             return true;
         }
         case x86::VM_HSAVE_PA:
+            // The same; kernels that clear SVME only if they read it as set stop here. One that has
+            // set an address before is KVM, which does the same when it merely ends.
             hsave_cleared_ = value == 0;
+            hsave_used_ |= value != 0;
+            leave = hsave_cleared_ && !hsave_used_;
             return true;
         default:
             return rs_safe_write_msr(msr, value) == 0;
     }
 }
 
-void* SvmBackend::prepare_devirtualize(u64 status) {
+void* SvmBackend::prepare_devirtualize() {
     LeaveBlock& out = *leave_;
     out.cr0 = vmcb_.cr0;
     out.cr3 = vmcb_.cr3;
@@ -352,7 +356,7 @@ void* SvmBackend::prepare_devirtualize(u64 status) {
     out.idtr = {u16(vmcb_.idtr.limit), vmcb_.idtr.base};
     out.ds = vmcb_.ds.selector;
     out.es = vmcb_.es.selector;
-    out.rax = status;
+    out.rax = vmcb_.rax;
     out.registers = *vcpu_.registers;
     out.rip = vmcb_.rip;
     out.cs = vmcb_.cs.selector;

@@ -98,7 +98,7 @@ public:
     bool write_msr(u32 msr, u64 value, bool& leave) override;
     void block_nmis() override { asm volatile("clgi" : : : "memory"); }
     void unblock_nmis() override { asm volatile("stgi" : : : "memory"); }
-    void* prepare_devirtualize(u64 status) override;
+    void* prepare_devirtualize() override;
 
 private:
     void remember_lost_shadow(ExitCode code);
@@ -111,6 +111,7 @@ private:
     LeaveBlock* leave_in_kernel_;
     u64 shadowed_rip_ = 0;  ///< where an exit found a shadow that the next entry loses
     bool hsave_cleared_ = false;
+    bool hsave_used_ = false;
 };
 
 }  // namespace ringside::svm

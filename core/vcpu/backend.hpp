@@ -55,9 +55,9 @@ public:
     virtual void block_nmis() = 0;
     virtual void unblock_nmis() = 0;
 
-    /// Everything the entry code needs to become the guest for good, `status` in its rax. Returns
-    /// the address of that block as the guest's kernel sees it.
-    virtual void* prepare_devirtualize(u64 status) = 0;
+    /// Everything the entry code needs to become the guest for good. Returns the address of that
+    /// block as the guest's kernel sees it.
+    virtual void* prepare_devirtualize() = 0;
 
 protected:
     ~Backend() = default;

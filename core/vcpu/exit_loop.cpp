@@ -2,19 +2,20 @@
 #include "vcpu/exit_loop.hpp"
 
 #include "event/adoption.hpp"
-#include "vcpu/hypercall.hpp"
 
 namespace ringside::vcpu {
 namespace {
 
 /// Looks at the NMIs taken in root mode since the last look. An NMI somebody here owed us has done
-/// its work by coming; any other is the guest's. The hardware keeps one pending NMI, and so do we.
+/// its work by coming; any other, one beside it included, is the guest's. The hardware keeps one
+/// pending NMI, and so do we.
 void sort_nmis(Vcpu& vcpu) {
     const u32 count = *const_cast<volatile u32*>(&vcpu.nmi_count);
     if (count == vcpu.nmi_seen) [[likely]]
         return;
+    const u32 taken = count - vcpu.nmi_seen;
     vcpu.nmi_seen = count;
-    if (std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0) == 0)
+    if (taken > std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0))
         vcpu.waiting.nmi = true;
 }
 
@@ -35,6 +36,8 @@ void adopt_if_published(Vcpu& vcpu) {
 /// guest the fault instead, as the processor would.
 void inject_planned(Vcpu& vcpu) {
     Backend& backend = *vcpu.backend;
+    // What was cut short has been counted before, or came to the guest without us.
+    const bool is_redelivery = vcpu.waiting.in_flight.valid;
     EntryPlan plan = prepare_entry(vcpu.waiting, backend.interruptibility());
     if (plan.inject.valid) {
         PendingEvent fault;
@@ -43,7 +46,7 @@ void inject_planned(Vcpu& vcpu) {
             vcpu.waiting.exception = fault;
             plan = prepare_entry(vcpu.waiting, backend.interruptibility());
             backend.inject(plan.inject, fault);
-        } else if (plan.inject.type == EventType::kExternalInterrupt) {
+        } else if (plan.inject.type == EventType::kExternalInterrupt && !is_redelivery) {
             vcpu.core_state->stats->delivered.add(1);
         }
     }
@@ -67,7 +70,7 @@ void* handle_exit(Vcpu& vcpu) {
         stats.close();
         backend.block_nmis();
         vcpu.is_virtualized = false;
-        return backend.prepare_devirtualize(kLeft);
+        return backend.prepare_devirtualize();
     }
     // The last look at NMIs happens with NMIs held back: one that comes later exits at once.
     for (;;) {

@@ -64,8 +64,17 @@ u8* GuestView::reachable(Hpa address) {
     return static_cast<u8*>(machine_.window.at(address));
 }
 
+u8* GuestView::writable(const memory::Translation& found) {
+    // Writing sets bits in the leaf: a guest could let its table be a page of root's.
+    if (!found.ok || !found.writable || !reachable(machine_.window.address_of(found.leaf)))
+        return nullptr;
+    return reachable(found.address);
+}
+
 bool GuestView::read_memory(Gva from, void* to, usize count) {
     auto* destination = static_cast<u8*>(to);
+    if (count && from + (count - 1) < from)
+        return false;
     while (count) {
         const memory::Translation found = walk(from);
         const u8* source = found.ok ? reachable(found.address) : nullptr;
@@ -88,8 +97,7 @@ bool GuestView::write_memory(Gva to, const void* from, usize count) {
     if (last < first)
         return false;
     for (u64 page = first; page <= last; page += kPageSize) {
-        const memory::Translation found = walk(Gva{page});
-        if (!found.ok || !found.writable || !reachable(found.address))
+        if (!writable(walk(Gva{page})))
             return false;
         if (page + kPageSize < page)
             break;
@@ -97,7 +105,7 @@ bool GuestView::write_memory(Gva to, const void* from, usize count) {
     const auto* source = static_cast<const u8*>(from);
     while (count) {
         const memory::Translation found = walk(to);
-        u8* destination = found.ok && found.writable ? reachable(found.address) : nullptr;
+        u8* destination = writable(found);
         if (!destination)
             return false;  // another core unmapped it in between
         const u64 room = kPageSize - to.page_offset();
@@ -138,7 +146,7 @@ bool GuestView::compare_exchange(Gva address, u32 size, u64& expected, u64 desir
     if (address.value() & (size - 1))
         return false;
     const memory::Translation found = walk(address);
-    u8* target = found.ok && found.writable ? reachable(found.address) : nullptr;
+    u8* target = writable(found);
     if (!target)
         return false;
     memory::mark_accessed(found, true);
@@ -179,7 +187,7 @@ const u8* GuestView::task_memory(u64 address) {
 
 u64 GuestView::task_word(u64 task, u32 offset) {
     const u8* memory = task_memory(task + offset);
-    return memory ? *reinterpret_cast<const u64*>(memory) : 0;
+    return memory ? load_u64(memory) : 0;
 }
 
 u64 GuestView::task_value(script::TaskValue which) {

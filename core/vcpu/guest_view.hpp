@@ -33,6 +33,8 @@ private:
     memory::Translation walk(Gva address);
     /// RAM the guest may see, or nullptr.
     u8* reachable(Hpa address);
+    /// The same for a translated byte that is to be written.
+    u8* writable(const memory::Translation& found);
     /// The kernel's memory behind an address of its direct map or its idle task.
     const u8* task_memory(u64 address);
     u64 task_word(u64 task, u32 offset);

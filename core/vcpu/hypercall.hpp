@@ -13,7 +13,7 @@ inline constexpr u32 kHypercallMagic = 0x52534944;
 enum class Hypercall : u64 {
     kPing = 1,       ///< returns kPingAnswer + core
     kAdopt,          ///< adopt the published snapshot here, and make every other core adopt it
-    kDevirtualize,   ///< leave; returns kBusy while accepted interrupts wait
+    kDevirtualize,   ///< leave; rdx 0: returns kBusy while interrupts or NMIs wait, else: now
     kEvaluate,       ///< rdx: root address of an event::Evaluation
 };
 inline constexpr u64 kPingAnswer = 0x5253'0000'0000;

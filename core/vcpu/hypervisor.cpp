@@ -243,7 +243,7 @@ void Hypervisor::leave_here_now() {
     const u32 core = platform_->this_cpu();
     if (!is_virtualized(core))
         return;
-    vendor_->hypercall(Hypercall::kDevirtualize, 0, 0);
+    vendor_->hypercall(Hypercall::kDevirtualize, 1, 0);
     virtualized_[core] = false;
 }
 
@@ -301,6 +301,8 @@ Result<void> Hypervisor::stop() {
             }
             platform_->relax();
         }
+        if (is_virtualized(core) && all.ok())
+            all = Error{RS_ERR_CORES_NOT_HALTED, core};  // its memory must stay
     }
     return all;
 }

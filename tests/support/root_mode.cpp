@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What root mode has in assembly, for tests of the code around it. There is no interrupt to take,
+// every MSR raises #GP, and a machine that stops ends the test (death tests work).
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/types.hpp"
+#include "vcpu/emergency_log.hpp"
+
+extern "C" {
+ringside::s32 rs_take_interrupt();
+int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value);
+int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value);
+
+ringside::s32 rs_take_interrupt() {
+    return -1;
+}
+int rs_safe_read_msr(ringside::u32, ringside::u64*) {
+    return -1;
+}
+int rs_safe_write_msr(ringside::u32, ringside::u64) {
+    return -1;
+}
+}
+
+namespace ringside::vcpu {
+
+void stop_machine() {
+    std::fputs("the machine was stopped\n", stderr);
+    std::abort();
+}
+void reset_machine() {
+    std::fputs("the machine was reset\n", stderr);
+    std::abort();
+}
+
+}  // namespace ringside::vcpu

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "vcpu/exit_loop.hpp"
+
+#include <gtest/gtest.h>
+
+#include "support/fake_machine.hpp"
+#include "unit/core/event/fixture.hpp"
+#include "vcpu/hypercall.hpp"
+
+namespace ringside::vcpu {
+namespace {
+
+using test::FakeBackend;
+using test::FakeMachine;
+
+constexpr PendingEvent kStackFault{.type = EventType::kException,
+                                   .vector = 14,
+                                   .valid = true,
+                                   .has_error_code = true,
+                                   .error_code = 2,
+                                   .address = 0xffff'c900'0000'0fd8};
+
+/// Every arrival is somewhere, DLV-1.
+void expect_no_loss(FakeMachine& machine) {
+    const event::CoreStats& stats = machine.stats();
+    EXPECT_EQ(stats.arrivals.get(),
+              stats.delivered.get() + stats.ignored.get() + stats.pending.get());
+    EXPECT_EQ(stats.pending.get(), machine.vcpu().waiting.interrupts.count());
+    EXPECT_EQ(stats.sequence.get() % 2, 0u);
+}
+
+TEST(HandleExit, DeliversAnArrivalAtOnce) {
+    FakeMachine machine;
+
+    EXPECT_TRUE(machine.arrive(0x31));
+
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    EXPECT_EQ(machine.backend().injected[0].vector, 0x31);
+    EXPECT_EQ(machine.backend().injected[0].type, EventType::kExternalInterrupt);
+    EXPECT_TRUE(machine.backend().nmis_are_blocked);
+    EXPECT_EQ(machine.stats().arrivals.get(), 1u);
+    EXPECT_EQ(machine.stats().delivered.get(), 1u);
+    EXPECT_EQ(machine.stats().interrupt_exits.get(), 1u);
+    EXPECT_EQ(machine.stats().exits.get(), 1u);
+    expect_no_loss(machine);
+}
+
+TEST(HandleExit, KeepsAnArrivalUntilItsWindowOpens) {
+    FakeMachine machine;
+    FakeBackend& backend = machine.backend();
+    backend.guest.interrupt_flag = false;
+
+    machine.arrive(0x31);
+    EXPECT_TRUE(backend.injected.empty());
+    EXPECT_TRUE(backend.windows.interrupt_window);
+    EXPECT_EQ(machine.stats().pending.get(), 1u);
+    expect_no_loss(machine);
+
+    backend.guest.interrupt_flag = true;
+    machine.exit(ExitReason::kInterruptWindow);
+    ASSERT_EQ(backend.injected.size(), 1u);
+    EXPECT_EQ(backend.injected[0].vector, 0x31);
+    EXPECT_FALSE(backend.windows.interrupt_window);
+    EXPECT_EQ(machine.stats().pending.get(), 0u);
+    expect_no_loss(machine);
+}
+
+TEST(HandleExit, DeliversTheHigherOfTwoFirst) {
+    FakeMachine machine;
+    machine.backend().guest.interrupt_flag = false;
+    machine.arrive(0x31);
+    machine.arrive(0xef);
+    machine.backend().guest.interrupt_flag = true;
+    machine.exit(ExitReason::kInterruptWindow);
+    machine.exit(ExitReason::kInterruptWindow);
+    ASSERT_EQ(machine.backend().injected.size(), 2u);
+    EXPECT_EQ(machine.backend().injected[0].vector, 0xef);
+    EXPECT_EQ(machine.backend().injected[1].vector, 0x31);
+    expect_no_loss(machine);
+}
+
+TEST(HandleExit, GoesOnWhenTheInterruptHasVanished) {
+    FakeMachine machine;
+    EXPECT_TRUE(machine.exit(ExitReason::kExternalInterrupt));
+    EXPECT_TRUE(machine.backend().injected.empty());
+    EXPECT_EQ(machine.stats().arrivals.get(), 0u);
+}
+
+TEST(HandleExit, KeepsARefusedInterruptAndGivesTheFault) {
+    FakeMachine machine;
+    FakeBackend& backend = machine.backend();
+    backend.next_refusal = kStackFault;
+
+    machine.arrive(0x31);
+
+    ASSERT_EQ(backend.injected.size(), 1u);
+    EXPECT_EQ(backend.injected[0].vector, 14);
+    EXPECT_EQ(backend.injected[0].error_code, 2u);
+    EXPECT_EQ(backend.injected[0].address, kStackFault.address);
+    EXPECT_TRUE(backend.windows.interrupt_window);
+    EXPECT_EQ(machine.stats().delivered.get(), 0u);
+    expect_no_loss(machine);
+
+    machine.exit(ExitReason::kInterruptWindow);
+    ASSERT_EQ(backend.injected.size(), 2u);
+    EXPECT_EQ(backend.injected[1].vector, 0x31);
+    expect_no_loss(machine);
+}
+
+TEST(HandleExit, RedeliversAnInterruptCutShortWithoutCountingItTwice) {
+    FakeMachine machine;
+    machine.arrive(0x31);
+    machine.backend().next_in_flight = machine.backend().injected[0];
+    machine.exit(ExitReason::kNmi);
+    ASSERT_EQ(machine.backend().injected.size(), 2u);
+    EXPECT_EQ(machine.backend().injected[1].vector, 0x31);
+    EXPECT_EQ(machine.stats().delivered.get(), 1u);
+    expect_no_loss(machine);
+}
+
+TEST(HandleExit, GivesAForeignNmiToTheGuest) {
+    FakeMachine machine;
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    EXPECT_EQ(machine.backend().injected[0].type, EventType::kNmi);
+    EXPECT_EQ(machine.stats().nmi_exits.get(), 1u);
+}
+
+TEST(HandleExit, KeepsAnOwedNmiToItself) {
+    FakeMachine machine;
+    machine.vcpu().owed_nmi = 1;
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    EXPECT_TRUE(machine.backend().injected.empty());
+    EXPECT_EQ(machine.vcpu().owed_nmi, 0u);
+
+    // The debt is paid: the next one is the guest's.
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    EXPECT_EQ(machine.backend().injected[0].type, EventType::kNmi);
+}
+
+TEST(HandleExit, GivesAForeignNmiBesideAnOwedOneToTheGuest) {
+    FakeMachine machine;
+    machine.vcpu().owed_nmi = 1;
+    machine.take_nmi();
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    EXPECT_EQ(machine.backend().injected[0].type, EventType::kNmi);
+}
+
+TEST(HandleExit, TakesTwoForeignNmisForOneAsTheHardwareDoes) {
+    FakeMachine machine;
+    machine.take_nmi();
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    machine.exit(ExitReason::kNmiUnblocked);
+    EXPECT_EQ(machine.backend().injected.size(), 1u);
+}
+
+TEST(HandleExit, HoldsASecondNmiUntilTheGuestLeavesItsHandler) {
+    FakeMachine machine;
+    FakeBackend& backend = machine.backend();
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    EXPECT_EQ(backend.injected.size(), 1u);
+    EXPECT_TRUE(backend.windows.nmi_window);
+
+    machine.exit(ExitReason::kNmiUnblocked);
+    EXPECT_EQ(backend.injected.size(), 2u);
+    machine.exit(ExitReason::kNmiUnblocked);
+    EXPECT_EQ(backend.injected.size(), 2u);
+    EXPECT_FALSE(backend.windows.nmi_window);
+}
+
+TEST(HandleExit, LooksAgainWhenAnNmiComesBeforeTheLastLook) {
+    FakeMachine machine;
+    machine.backend().on_block_nmis = [&] { machine.take_nmi(); };
+    machine.exit(ExitReason::kInterruptWindow);
+    EXPECT_EQ(machine.backend().last_looks, 2u);
+    EXPECT_TRUE(machine.backend().nmis_are_blocked);
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    EXPECT_EQ(machine.backend().injected[0].type, EventType::kNmi);
+}
+
+TEST(HandleExit, AdoptsWhatIsPublishedBeforeTheLastLook) {
+    // The NMI that tells of a publication lands between the first look and the last.
+    FakeMachine machine;
+    machine.backend().on_block_nmis = [&] {
+        machine.engine->announce();
+        machine.vcpu().owed_nmi = 1;
+        machine.take_nmi();
+    };
+    machine.exit(ExitReason::kInterruptWindow);
+    EXPECT_TRUE(machine.engine->all_adopted(machine.engine->generation()));
+    EXPECT_TRUE(machine.backend().injected.empty());
+}
+
+/// An event for one vector that all cores adopt; and its registry.
+struct OneEvent {
+    explicit OneEvent(FakeMachine& machine) : machine_{machine} {
+        EXPECT_TRUE(registry->open(*machine.engine, facts));
+        machine.engine->rings().add_owner(kClient);
+    }
+    ~OneEvent() { registry->close(); }
+    void add(u32 core = RS_ANY) {
+        const auto image =
+            event::ImageBuilder{}.vector(0x31).core(core).script(event::printing("hit")).build();
+        const auto tag = registry->add(image, kClient);
+        ASSERT_TRUE(tag) << std::hex << tag.error().code;
+    }
+    void clear() { registry->clear_all(); }
+
+    static constexpr u32 kClient = 7;
+    event::FakeMachine facts;
+    std::unique_ptr<event::Registry> registry = std::make_unique<event::Registry>();
+    FakeMachine& machine_;
+};
+
+TEST(HandleExit, InterceptsInterruptsOnlyWhileAnEventWantsThem) {
+    FakeMachine machine;
+    OneEvent event{machine};
+    const auto& calls = machine.backend().intercept_calls;
+
+    machine.exit(ExitReason::kNmi);
+    EXPECT_TRUE(calls.empty());
+    event.add();
+    machine.exit(ExitReason::kNmi);
+    EXPECT_EQ(calls, (std::vector<bool>{true}));
+    event.add();
+    machine.exit(ExitReason::kNmi);
+    EXPECT_EQ(calls, (std::vector<bool>{true}));  // wanted already
+    event.clear();
+    machine.exit(ExitReason::kNmi);
+    EXPECT_EQ(calls, (std::vector<bool>{true, false}));
+    machine.engine->announce();
+    machine.exit(ExitReason::kNmi);
+    EXPECT_EQ(calls, (std::vector<bool>{true, false}));
+}
+
+TEST(HandleExit, InterceptsNothingOnACoreNoEventNames) {
+    FakeMachine machine{2};
+    OneEvent event{machine};
+    event.add(1);
+    machine.exit(ExitReason::kNmi, 0);
+    machine.exit(ExitReason::kNmi, 1);
+    EXPECT_TRUE(machine.backend(0).intercept_calls.empty());
+    EXPECT_EQ(machine.backend(1).intercept_calls, (std::vector<bool>{true}));
+}
+
+TEST(HandleExit, NeverDropsAPendingInterruptWhenTheEventGoes) {
+    FakeMachine machine;
+    OneEvent event{machine};
+    event.add();
+    machine.exit(ExitReason::kNmi);
+    machine.backend().guest.interrupt_flag = false;
+    machine.arrive(0x31);
+    event.clear();
+    machine.exit(ExitReason::kNmi);
+    machine.backend().guest.interrupt_flag = true;
+    machine.exit(ExitReason::kInterruptWindow);
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    EXPECT_EQ(machine.backend().injected[0].vector, 0x31);
+    expect_no_loss(machine);
+}
+
+TEST(HandleExit, LeavesWhenTheVeryFirstEntryFails) {
+    FakeMachine machine;
+    EXPECT_FALSE(machine.exit(ExitReason::kEntryFailed));
+    EXPECT_TRUE(machine.backend().has_left);
+    EXPECT_TRUE(machine.backend().nmis_are_blocked);
+    EXPECT_FALSE(machine.vcpu().is_virtualized);
+    EXPECT_EQ(machine.backend().registers[RS_FULL_RAX], kLeft);  // what the launch code returns
+    EXPECT_EQ(machine.stats().sequence.get() % 2, 0u);
+}
+
+TEST(HandleExit, StopsTheMachineWhenALaterEntryFails) {
+    FakeMachine machine;
+    machine.exit(ExitReason::kNmi);
+    EXPECT_DEATH(machine.exit(ExitReason::kEntryFailed), "the machine was stopped");
+}
+
+TEST(SignalOtherCores, OwesEachAnNmiOnce) {
+    FakeMachine machine{3};
+    signal_other_cores(machine.vcpu(0));
+    EXPECT_TRUE(machine.take_nmi_command());
+    EXPECT_EQ(machine.vcpu(0).owed_nmi, 0u);
+    EXPECT_EQ(machine.vcpu(1).owed_nmi, 1u);
+    EXPECT_EQ(machine.vcpu(2).owed_nmi, 1u);
+
+    signal_other_cores(machine.vcpu(0));  // both are on their way still
+    EXPECT_FALSE(machine.take_nmi_command());
+}
+
+TEST(SignalOtherCores, LeavesOutCoresThatAreNotVirtualized) {
+    FakeMachine machine{3};
+    machine.vcpu(1).is_virtualized = false;
+    machine.machine->vcpus[2] = nullptr;
+    signal_other_cores(machine.vcpu(0));
+    EXPECT_FALSE(machine.take_nmi_command());
+    EXPECT_EQ(machine.vcpu(1).owed_nmi, 0u);
+}
+
+TEST(QueueException, DescribesTheFault) {
+    FakeMachine machine;
+    queue_general_protection(machine.vcpu());
+    const PendingEvent& fault = machine.vcpu().waiting.exception;
+    EXPECT_TRUE(fault.valid);
+    EXPECT_EQ(fault.type, EventType::kException);
+    EXPECT_EQ(fault.vector, 13);
+    EXPECT_TRUE(fault.has_error_code);
+    EXPECT_EQ(fault.error_code, 0u);
+
+    queue_undefined_instruction(machine.vcpu());
+    EXPECT_EQ(fault.vector, 6);
+    EXPECT_FALSE(fault.has_error_code);
+}
+
+}  // namespace
+}  // namespace ringside::vcpu
