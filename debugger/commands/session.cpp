@@ -157,8 +157,8 @@ Outcome Session::require_vmm(const Invocation& invocation) {
 void Session::drain_messages() {
     // Each round gives messages that are under way a moment to arrive; a round without any ends it.
     // A stream that never ends is cut after the last round.
-    constexpr int kRounds = 20;
-    constexpr std::chrono::milliseconds kRound{50};
+    constexpr int kRounds = 10;
+    constexpr std::chrono::milliseconds kRound{100};
     for (int round = 0; round < kRounds && debuggee_.is_connected(); ++round) {
         const std::uint64_t before = messages_seen_;
         if (loop_.wait_for(kRound) == transport::Wait::kInterrupted || before == messages_seen_)

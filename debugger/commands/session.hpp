@@ -71,8 +71,7 @@ public:
     Outcome fail(const Invocation& invocation, Problem problem);
     /// LEX-9: "wrong use", the syntax, and the word at fault where there is one.
     Outcome wrong_use(const Invocation& invocation, const Token* word = nullptr);
-    /// Prints why a request failed, with `prefix` in front, and gives the outcome that says so. A
-    /// Ctrl+C is not an error to be told about.
+    /// Prints why a request failed and gives the outcome that says so.
     Outcome request_failed(const debuggee::Failure& failure, std::string_view hint = {});
     void notice(std::string_view text);
     /// Prints what the compiler had to say; "script not accepted" behind errors.

@@ -3,12 +3,11 @@
 
 import os
 import signal
-import socket
 import subprocess
 
 import pytest
 
-from terminal import PROGRAM, environment, run
+from terminal import PROGRAM, SOURCE, environment, free_port, run
 
 
 def test_commands_run_in_order_and_succeed(home):
@@ -93,12 +92,6 @@ def test_help_and_version(home):
     assert text.returncode == 0
     for word in ["-c", "--script", "--batch", "--connect", "--lab", "doctor", "agent", "exit codes"]:
         assert word in text.stdout
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def test_nobody_listening_ends_with_3(home):
@@ -224,3 +217,17 @@ def test_doctor_ends_with_0_or_4_and_says_why(home):
     assert result.returncode in (0, 4)
     assert result.stdout.startswith("processor ")
     assert ("cannot be virtualized" in result.stdout) == (result.returncode == 4)
+
+
+PAGE_NAMES = {"?": "evaluate", ".status": "status", "!interrupt": "interrupt"}
+
+
+def test_every_command_has_a_page_with_its_syntax_and_examples(home):
+    overview = run(home, "-c", ".help").stdout
+    for name in [line.split()[0] for line in overview.split("\n\n")[0].splitlines()]:
+        page = SOURCE / "docs/commands" / (PAGE_NAMES.get(name, name.lstrip(".")) + ".md")
+        text = page.read_text(encoding="utf-8")
+        shown = run(home, "-c", f".help {name}").stdout
+        for line in shown.splitlines():
+            if line.startswith("    "):
+                assert line.strip() in text, f"{page.name}: {line.strip()}"

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A debuggee behind an agent: events, messages above the prompt, the link lost."""
 
+import os
 import re
 import signal
 import subprocess
 
-from terminal import CONTROL, PROGRAM, environment, run
+from terminal import CONTROL, PROGRAM, environment, free_port, run
 
 TICK = '!interrupt ec script { printf("tick core %x vector %x\\n", $core, $context); }'
 
@@ -158,3 +159,26 @@ def test_evaluation_runs_at_the_debuggee(home, loopback):
                  "-c", "print 1+1")
     assert result.returncode == 0
     assert result.stdout.endswith("8\n2\n")
+
+
+def test_listen_serves_until_ctrl_c(home):
+    child = subprocess.Popen([PROGRAM, "-c", f".listen {free_port()}", "-c", "print 1"],
+                             env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
+    port = int(re.fullmatch(r"listening on port (\d+)\n", child.stdout.readline())[1])
+    # The other side of the same user: same key. Whether there is a module is not asked here.
+    result = run(home, "--connect", f"127.0.0.1:{port}", "-c", "status")
+    if not os.path.exists("/dev/ringside"):
+        assert result.returncode == 3
+        assert "/dev/ringside: No such file or directory" in result.stderr
+    child.send_signal(signal.SIGINT)
+    output, _ = child.communicate(timeout=20)
+    assert (child.returncode, output) == (130, "")
+
+
+def test_agent_ends_with_0_at_sigterm(home):
+    child = subprocess.Popen([PROGRAM, "agent", "--address", "127.0.0.1", "--port", "0"],
+                             env=environment(home), stderr=subprocess.PIPE, text=True)
+    assert "listening on 127.0.0.1:" in child.stderr.readline()
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=20) == 0

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 
 import pexpect
@@ -29,6 +30,13 @@ def run(home, *arguments, stdin=None, timeout=30):
     source = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
     return subprocess.run([str(PROGRAM), *arguments], env=environment(home), capture_output=True,
                           text=True, timeout=timeout, check=False, **source)
+
+
+def free_port():
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class Terminal:
