@@ -56,10 +56,8 @@ def test_text_of_events_goes_above_the_prompt_and_keeps_what_is_typed(at_prompt,
         session.child.expect("tick core [01] vector ec\r\n")
     session.type("nt 40+2\r")
     session.child.expect("\r42\r\n")
-    # What is on the screen between the two is lines of the event and the prompt, nothing torn.
-    session.enter("events c all")
-    session.prompt(debuggee.prompt)
-    assert session.leave() == 0
+    session.enter("exit")
+    assert session.end() == 0
 
 
 def test_ctrl_c_pauses_the_output_and_g_goes_on(at_prompt, loopback):
@@ -170,7 +168,7 @@ def test_listen_serves_until_ctrl_c(home):
     result = run(home, "--connect", f"127.0.0.1:{port}", "-c", "status")
     if not os.path.exists("/dev/ringside"):
         assert result.returncode == 3
-        assert "/dev/ringside: No such file or directory" in result.stderr
+        assert "No such file or directory\nhint: " in result.stderr
     child.send_signal(signal.SIGINT)
     output, _ = child.communicate(timeout=20)
     assert (child.returncode, output) == (130, "")
