@@ -117,12 +117,18 @@ elif [ ${#start_options[@]} -gt 0 ]; then
     echo "notice: the lab '$name' runs already; '${start_options[*]}' has no effect" >&2
 fi
 
-if [ $interactive = yes ] && [ ! -t 0 ]; then
-    # Nobody can type: show what a user would see. Numbers are hexadecimal, bb8 ms are 3 s.
-    for example in "${examples[@]}"; do
-        program_options+=(-c "$example" -c 'sleep bb8' -c 'events c all')
-    done
-    program_options+=(-c unload)
+if [ $interactive = no ] || [ -t 0 ]; then
+    foreground "$program" --lab "$name" --load --intro "${program_options[@]}"
+    exit $?
 fi
-foreground "$program" --lab "$name" --load --intro "${program_options[@]}"
-exit $?
+
+# Nobody can type: show what a user would see. Numbers are hexadecimal: bb8 ms are 3 s.
+result=0
+for example in "${examples[@]}"; do
+    printf '\n> %s\n\n' "$example"
+    foreground "$program" --lab "$name" --load "${program_options[@]}" -c "$example" -c 'sleep bb8' -c 'events c all'
+    status=$?
+    [ $result -ne 0 ] || result=$status
+    [ $status -lt 128 ] || break # a signal ended it
+done
+exit $result

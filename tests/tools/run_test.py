@@ -138,8 +138,25 @@ def test_a_lab_that_does_not_start_ends_it(run):
 
 
 def test_without_terminal_and_commands_it_shows_three(run):
-    assert run().returncode == 0
-    assert run.calls("--lab")[0].count("!interrupt") == 3
+    result = run()
+    assert result.returncode == 0
+    calls = run.calls("--lab")
+    assert len(calls) == 3
+    for call in calls:
+        command = call.split(" -c ")[1]
+        assert command.startswith("!interrupt")
+        assert f"> {command}\n" in result.out
+
+
+def test_a_signal_ends_the_show(run):
+    run.touch("program-blocks")
+    process = run.start()
+    run.wait_for("program-runs")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert len(run.calls("--lab")) == 1
+    assert not run.exists("lab-runs")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
