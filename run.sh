@@ -54,7 +54,7 @@ examples=(
 )
 
 child=0          # the process in the foreground, 0 if none
-started_lab=no   # whether the lab is ours to stop
+started_lab=no   # whether the lab is ours to stop: no, starting, yes
 
 # foreground COMMAND...: runs it with our terminal, so that a signal to this script can be passed
 # on at once: bash would run its traps only after a command that it waits for by itself.
@@ -90,6 +90,8 @@ on_interrupt() {
 at_exit() {
     local status=$?
     trap '' INT TERM HUP
+    # A start that did not succeed has said why, and cleans up behind itself; this makes sure.
+    [ "$started_lab" != starting ] || "$program" lab stop "${lab_words[@]}" >/dev/null 2>&1 </dev/null
     if [ "$started_lab" = yes ]; then
         if [ "$keep" = yes ]; then
             echo "the lab '$name' keeps running; 'build/ringside lab stop${lab_words[*]:+ ${lab_words[*]}}' ends it" >&2
@@ -111,8 +113,9 @@ lab_words=()
 [ "$name" = default ] || lab_words=(--name "$name")
 trap at_exit EXIT
 if ! "$program" lab status "${lab_words[@]}" >/dev/null 2>&1 </dev/null; then
-    started_lab=yes
+    started_lab=starting
     foreground "$program" lab start "${lab_words[@]}" "${start_options[@]}" >&2 || exit $?
+    started_lab=yes
 elif [ ${#start_options[@]} -gt 0 ]; then
     echo "notice: the lab '$name' runs already; '${start_options[*]}' has no effect" >&2
 fi
