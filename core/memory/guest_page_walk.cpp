@@ -9,7 +9,8 @@ namespace ringside::memory {
 
 namespace page = x86::page;
 
-Translation walk_guest_page(const PhysicalWindow& window, PagingState paging, Gva address) {
+Translation walk_guest_page(const PhysicalWindow& window, PagingState paging, Gva address,
+                            WalkTrace* trace) {
     Translation result;
     result.level = paging.levels;
     if (!x86::is_canonical(address.value(), paging.levels))
@@ -24,6 +25,10 @@ Translation walk_guest_page(const PhysicalWindow& window, PagingState paging, Gv
             return result;
         u64* slot = entries + page::index(address.value(), level);
         const u64 entry = std::atomic_ref<u64>(*slot).load(std::memory_order_relaxed);
+        if (trace) {
+            trace->slots[trace->depth] = slot;
+            trace->values[trace->depth++] = entry;
+        }
         if (!(entry & page::kPresent))
             return result;
         rights &= entry;

@@ -25,8 +25,17 @@ struct PagingState {
     u32 levels = 4;
 };
 
+/// The entries a walk read, top level first.
+struct WalkTrace {
+    u32 depth = 0;
+    u64* slots[5] = {};
+    u64 values[5] = {};
+};
+
 /// Translates `address`. Nothing is written: A and D bits stay as they are.
-Translation walk_guest_page(const PhysicalWindow& window, PagingState paging, Gva address);
+/// @param trace  if given, is told each entry as it was read.
+Translation walk_guest_page(const PhysicalWindow& window, PagingState paging, Gva address,
+                            WalkTrace* trace = nullptr);
 
 /// Sets the accessed bit, and for a write the dirty bit, of a translated page's leaf, with a locked
 /// compare-exchange as the processor does it.

@@ -39,21 +39,8 @@ static_assert(sizeof(Frame) == 40);
 
 }  // namespace
 
-u8* DeliveryMemory::supervisor(Gva address, bool write, PendingEvent& fault) const {
-    const memory::Translation found = memory::walk_guest_page(window_, paging_, address);
-    const bool refused = !found.ok || (write && !found.writable) || (smap_ && found.user);
-    if (refused) [[unlikely]] {
-        fault = exception(kPageFault, u32(found.ok ? 1 : 0) | (write ? 2 : 0), address.value());
-        return nullptr;
-    }
-    auto* pointer = static_cast<u8*>(window_.at(found.address));
-    if (!pointer) [[unlikely]] {
-        fault = exception(kPageFault, 1, address.value());
-        return nullptr;
-    }
-    if (write)
-        memory::mark_accessed(found, true);
-    return pointer;
+PendingEvent DeliveryMemory::page_fault(Gva address, bool present, bool write) {
+    return exception(kPageFault, u32(present ? 1 : 0) | (write ? 2 : 0), address.value());
 }
 
 bool DeliveryMemory::read(Gva address, void* to, u32 count, PendingEvent& fault) const {
@@ -64,8 +51,9 @@ bool DeliveryMemory::read(Gva address, void* to, u32 count, PendingEvent& fault)
             return false;
         const u64 room = kPageSize - address.page_offset();
         const u32 part = count < room ? count : u32(room);
-        if (part == 8 && count == 8)
-            *reinterpret_cast<u64*>(destination) = load_u64(from);
+        if (part % 8 == 0)
+            for (u32 i = 0; i < part; i += 8)
+                *reinterpret_cast<u64*>(destination + i) = load_u64(from + i);
         else
             copy_bytes(destination, from, part);
         destination += part;
@@ -84,8 +72,7 @@ bool deliver_interrupt(Vmcb& vmcb, const DeliveryMemory& memory, u8 vector, Pend
     }
     Gate gate;
     const Gva gate_address{vmcb.idtr.base + u64{vector} * 16};
-    if (!memory.read(gate_address, &gate.low, 8, fault) ||
-        !memory.read(gate_address + 8, &gate.high, 8, fault))
+    if (!memory.read(gate_address, &gate, sizeof gate, fault))
         return false;
     const u64 type = Gate::Type::get(gate.low);
     if (!gate.is_system_clear() || (type != Gate::kInterruptGate && type != Gate::kTrapGate)) {

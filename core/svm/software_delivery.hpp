@@ -6,8 +6,8 @@
 // §8.9 "Long-Mode Interrupt Control Transfers".
 #pragma once
 
-#include "memory/guest_page_walk.hpp"
 #include "memory/owned_pages.hpp"
+#include "memory/walk_cache.hpp"
 #include "svm/vmcb.hpp"
 #include "vcpu/injection.hpp"
 
@@ -16,18 +16,32 @@ namespace ringside::svm {
 /// How a guest address is reached while an event is delivered.
 class DeliveryMemory {
 public:
-    DeliveryMemory(const memory::PhysicalWindow& window, memory::PagingState paging, bool smap)
-        : window_{window}, paging_{paging}, smap_{smap} {}
+    DeliveryMemory(memory::WalkCache& walks, const memory::PhysicalWindow& window,
+                   memory::PagingState paging, bool smap)
+        : walks_{walks}, window_{window}, paging_{paging}, smap_{smap} {}
 
     /// The host pointer of a guest byte for a supervisor access, nullptr with `fault` set to the
     /// page fault the processor would raise. Valid to the end of the page.
-    u8* supervisor(Gva address, bool write, vcpu::PendingEvent& fault) const;
+    u8* supervisor(Gva address, bool write, vcpu::PendingEvent& fault) const {
+        const memory::WalkCache::Found found = walks_.find(window_, paging_, address);
+        const memory::Translation& to = found.translation;
+        if (!found.host || (write && !to.writable) || (smap_ && to.user)) [[unlikely]] {
+            fault = page_fault(address, to.ok, write);
+            return nullptr;
+        }
+        if (write)
+            memory::mark_accessed(to, true);
+        return found.host;
+    }
     /// Reads `count` bytes that may cross a page.
     bool read(Gva address, void* to, u32 count, vcpu::PendingEvent& fault) const;
 
     u32 levels() const { return paging_.levels; }
 
 private:
+    static vcpu::PendingEvent page_fault(Gva address, bool present, bool write);
+
+    memory::WalkCache& walks_;
     const memory::PhysicalWindow& window_;
     memory::PagingState paging_;
     bool smap_;

@@ -36,8 +36,8 @@ vcpu::PendingEvent event_of(u64 raw) {
 }
 
 u64 raw_of(const vcpu::PendingEvent& event) {
-    return EventInjection::Vector::make(event.vector) | EventInjection::Type::make(u64(event.type)) |
-           EventInjection::Valid::make(1) |
+    return EventInjection::Vector::make(event.vector) |
+           EventInjection::Type::make(u64(event.type)) | EventInjection::Valid::make(1) |
            EventInjection::ErrorValid::make(event.has_error_code) |
            EventInjection::ErrorCode::make(event.has_error_code ? event.error_code : 0);
 }
@@ -54,10 +54,11 @@ Exit SvmBackend::decode_exit(PendingEvent& in_flight) {
         remember_lost_shadow(code);
 
     Exit exit{.code = vmcb_.exit_code};
+    if (code == ExitCode::kIntr) [[likely]] {
+        exit.reason = ExitReason::kExternalInterrupt;
+        return exit;
+    }
     switch (code) {
-        case ExitCode::kIntr:
-            exit.reason = ExitReason::kExternalInterrupt;
-            break;
         case ExitCode::kNmi:
             exit.reason = ExitReason::kNmi;
             break;
@@ -112,7 +113,7 @@ void SvmBackend::step_over_lost_halt() {
     if (shadowed_rip_ == 0 || shadowed_rip_ != vmcb_.rip)
         return;
     const DeliveryMemory memory{
-        vcpu_.machine->window, {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)}, false};
+        vcpu_.walks, vcpu_.machine->window, {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)}, false};
     PendingEvent fault;
     u8 byte = 0;
     if (memory.read(Gva{vmcb_.rip}, &byte, 1, fault) && byte == kHlt)
@@ -121,36 +122,66 @@ void SvmBackend::step_over_lost_halt() {
 
 u64 SvmBackend::read_register(vcpu::Register which) {
     switch (which) {
-        case RS_FULL_RAX: return vmcb_.rax;
-        case RS_FULL_RSP: return vmcb_.rsp;
-        case RS_FULL_RIP: return vmcb_.rip;
-        case RS_FULL_RFLAGS: return vmcb_.rflags;
-        case RS_FULL_CR3: return vmcb_.cr3;
-        case RS_FULL_CR4: return vmcb_.cr4;
-        case RS_FULL_CR0: return vmcb_.cr0;
-        case RS_FULL_CR2: return vmcb_.cr2;
-        case RS_FULL_CR8: return x86::read_cr<8>();
-        case RS_FULL_CS: return vmcb_.cs.selector;
-        case RS_FULL_DS: return vmcb_.ds.selector;
-        case RS_FULL_ES: return vmcb_.es.selector;
-        case RS_FULL_FS: return vmcb_.fs.selector;
-        case RS_FULL_GS: return vmcb_.gs.selector;
-        case RS_FULL_SS: return vmcb_.ss.selector;
-        case RS_FULL_DR0: return x86::read_dr<0>();
-        case RS_FULL_DR1: return x86::read_dr<1>();
-        case RS_FULL_DR2: return x86::read_dr<2>();
-        case RS_FULL_DR3: return x86::read_dr<3>();
-        case RS_FULL_DR6: return vmcb_.dr6;
-        case RS_FULL_DR7: return vmcb_.dr7;
-        case RS_FULL_GDTR: return vmcb_.gdtr.base;
-        case RS_FULL_IDTR: return vmcb_.idtr.base;
-        case RS_FULL_LDTR: return vmcb_.ldtr.selector;
-        case RS_FULL_TR: return vmcb_.tr.selector;
-        case RS_FULL_GSBASE: return vmcb_.gs.base;
-        case RS_FULL_FSBASE: return vmcb_.fs.base;
-        case RS_FULL_KGSBASE: return vmcb_.kernel_gs_base;
-        case RS_FULL_EFER: return vmcb_.efer & ~x86::efer::SVME::kMask;
-        case RS_FULL_CPL: return vmcb_.cpl;
+        case RS_FULL_RAX:
+            return vmcb_.rax;
+        case RS_FULL_RSP:
+            return vmcb_.rsp;
+        case RS_FULL_RIP:
+            return vmcb_.rip;
+        case RS_FULL_RFLAGS:
+            return vmcb_.rflags;
+        case RS_FULL_CR3:
+            return vmcb_.cr3;
+        case RS_FULL_CR4:
+            return vmcb_.cr4;
+        case RS_FULL_CR0:
+            return vmcb_.cr0;
+        case RS_FULL_CR2:
+            return vmcb_.cr2;
+        case RS_FULL_CR8:
+            return x86::read_cr<8>();
+        case RS_FULL_CS:
+            return vmcb_.cs.selector;
+        case RS_FULL_DS:
+            return vmcb_.ds.selector;
+        case RS_FULL_ES:
+            return vmcb_.es.selector;
+        case RS_FULL_FS:
+            return vmcb_.fs.selector;
+        case RS_FULL_GS:
+            return vmcb_.gs.selector;
+        case RS_FULL_SS:
+            return vmcb_.ss.selector;
+        case RS_FULL_DR0:
+            return x86::read_dr<0>();
+        case RS_FULL_DR1:
+            return x86::read_dr<1>();
+        case RS_FULL_DR2:
+            return x86::read_dr<2>();
+        case RS_FULL_DR3:
+            return x86::read_dr<3>();
+        case RS_FULL_DR6:
+            return vmcb_.dr6;
+        case RS_FULL_DR7:
+            return vmcb_.dr7;
+        case RS_FULL_GDTR:
+            return vmcb_.gdtr.base;
+        case RS_FULL_IDTR:
+            return vmcb_.idtr.base;
+        case RS_FULL_LDTR:
+            return vmcb_.ldtr.selector;
+        case RS_FULL_TR:
+            return vmcb_.tr.selector;
+        case RS_FULL_GSBASE:
+            return vmcb_.gs.base;
+        case RS_FULL_FSBASE:
+            return vmcb_.fs.base;
+        case RS_FULL_KGSBASE:
+            return vmcb_.kernel_gs_base;
+        case RS_FULL_EFER:
+            return vmcb_.efer & ~x86::efer::SVME::kMask;
+        case RS_FULL_CPL:
+            return vmcb_.cpl;
         case RS_FULL_XCR0: {
             if (!(x86::read_cr<4>() & x86::cr4::OSXSAVE))
                 return 0;
@@ -158,7 +189,8 @@ u64 SvmBackend::read_register(vcpu::Register which) {
             asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
             return u64{high} << 32 | low;
         }
-        default: return 0;
+        default:
+            return 0;
     }
 }
 
@@ -166,7 +198,9 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
     const u32 levels = x86::paging_levels(vmcb_.cr4);
     const bool canonical = x86::is_canonical(value, levels);
     switch (which) {
-        case RS_FULL_RAX: vmcb_.rax = value; return true;
+        case RS_FULL_RAX:
+            vmcb_.rax = value;
+            return true;
         case RS_FULL_RSP:
             if (!canonical)
                 return false;
@@ -192,7 +226,9 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
             vmcb_.cr0 = value;
             return true;
         }
-        case RS_FULL_CR2: vmcb_.cr2 = value; return true;
+        case RS_FULL_CR2:
+            vmcb_.cr2 = value;
+            return true;
         case RS_FULL_CR3:
             if (value & ~(x86::page::kAddress | kPageMask) ||
                 !vcpu_.machine->ram.contains(Hpa{value & x86::page::kAddress}))
@@ -205,9 +241,8 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
             constexpr u64 kSwitchable = x86::cr4::TSD | x86::cr4::DE | x86::cr4::PCE |
                                         x86::cr4::OSFXSR | x86::cr4::OSXMMEXCPT | x86::cr4::MCE |
                                         x86::cr4::PGE;
-            if ((value ^ vmcb_.cr4) & ~(kSwitchable | (vmcb_.cr4 & (x86::cr4::SMEP |
-                                                                   x86::cr4::SMAP |
-                                                                   x86::cr4::UMIP))))
+            if ((value ^ vmcb_.cr4) &
+                ~(kSwitchable | (vmcb_.cr4 & (x86::cr4::SMEP | x86::cr4::SMAP | x86::cr4::UMIP))))
                 return false;
             vmcb_.cr4 = value;
             vmcb_.tlb_control = kTlbFlushAll;
@@ -218,10 +253,18 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
                 return false;
             x86::write_cr<8>(value);
             return true;
-        case RS_FULL_DR0: x86::write_dr<0>(value); return true;
-        case RS_FULL_DR1: x86::write_dr<1>(value); return true;
-        case RS_FULL_DR2: x86::write_dr<2>(value); return true;
-        case RS_FULL_DR3: x86::write_dr<3>(value); return true;
+        case RS_FULL_DR0:
+            x86::write_dr<0>(value);
+            return true;
+        case RS_FULL_DR1:
+            x86::write_dr<1>(value);
+            return true;
+        case RS_FULL_DR2:
+            x86::write_dr<2>(value);
+            return true;
+        case RS_FULL_DR3:
+            x86::write_dr<3>(value);
+            return true;
         case RS_FULL_DR6:
             if (value >> 32)
                 return false;
@@ -247,7 +290,8 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
                 return false;
             vmcb_.kernel_gs_base = value;
             return true;
-        default: return false;
+        default:
+            return false;
     }
 }
 
@@ -275,7 +319,8 @@ vcpu::Interruptibility SvmBackend::interruptibility() {
 
 Injected SvmBackend::inject(const PendingEvent& event, PendingEvent& fault) {
     if (event.type == vcpu::EventType::kExternalInterrupt && traits_.software_delivery) {
-        const DeliveryMemory memory{vcpu_.machine->window,
+        const DeliveryMemory memory{vcpu_.walks,
+                                    vcpu_.machine->window,
                                     {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)},
                                     (vmcb_.cr4 & x86::cr4::SMAP) != 0};
         return deliver_interrupt(vmcb_, memory, event.vector, fault) ? Injected::kDone
@@ -295,8 +340,8 @@ void SvmBackend::set_windows(const vcpu::EntryPlan& plan) {
     u32 intercepts = vmcb_.intercept_misc1 & ~(misc1::kVintr | misc1::kIret);
     if (plan.interrupt_window) [[unlikely]] {
         intercepts |= misc1::kVintr;
-        vmcb_.interrupt_control = int_ctl::V_IRQ::make(1) | int_ctl::V_IGN_TPR::make(1) |
-                                  int_ctl::V_INTR_PRIO::make(15);
+        vmcb_.interrupt_control =
+            int_ctl::V_IRQ::make(1) | int_ctl::V_IGN_TPR::make(1) | int_ctl::V_INTR_PRIO::make(15);
     } else {
         vmcb_.interrupt_control = 0;
     }
@@ -325,8 +370,7 @@ bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
             // not set before must be one every processor has.
             constexpr u64 kLongMode = 0x500;
             constexpr u64 kEverywhere = kLongMode | x86::efer::SystemCallEnable::kMask |
-                                        x86::efer::NoExecuteEnable::kMask |
-                                        x86::efer::SVME::kMask;
+                                        x86::efer::NoExecuteEnable::kMask | x86::efer::SVME::kMask;
             if (value & ~(vmcb_.efer | kEverywhere) || !(value & 0x100))
                 return false;
             vmcb_.efer = value | kLongMode | x86::efer::SVME::kMask;

@@ -55,7 +55,7 @@ memory::Translation GuestView::walk(Gva address) {
     // A kernel address is meant in the kernel's tables, which user mode's hide.
     if (machine_.page_table_isolation && s64(address.value()) < 0)
         paging.cr3 &= ~kUserTables;
-    return memory::walk_guest_page(machine_.window, paging, address);
+    return vcpu_.walks.find(machine_.window, paging, address).translation;
 }
 
 u8* GuestView::reachable(Hpa address) {

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "event/engine_state.hpp"
+#include "memory/walk_cache.hpp"
 #include "vcpu/backend.hpp"
 #include "vcpu/machine.hpp"
 #include "x86/host_stack.h"
@@ -38,6 +39,7 @@ struct Vcpu {
     u64 exits = 0;
     u64 kernel_gs = 0;
     HostTables host;
+    memory::WalkCache walks;
 };
 static_assert(offsetof(Vcpu, nmi_count) == RS_VCPU_NMI_COUNT);
 

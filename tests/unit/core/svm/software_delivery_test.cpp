@@ -73,8 +73,8 @@ protected:
     }
     bool deliver() {
         const auto window = guest.window();
-        return deliver_interrupt(*vmcb, DeliveryMemory{window, guest.paging(), smap}, kVector,
-                                 fault);
+        return deliver_interrupt(*vmcb, DeliveryMemory{walks, window, guest.paging(), smap},
+                                 kVector, fault);
     }
     /// The 40 bytes at an address of the stacks.
     std::array<u64, 5> frame(u64 at) { return guest.get<std::array<u64, 5>>(Gva{at}); }
@@ -95,6 +95,7 @@ protected:
                 ASSERT_EQ(guest.get<u64>(top + (-offset)), 0u);
     }
 
+    memory::WalkCache walks{};
     GuestMemory guest;
     std::unique_ptr<Vmcb> vmcb = std::make_unique<Vmcb>();
     PendingEvent fault;
@@ -392,7 +393,8 @@ TEST(DeliveryMemory, ReadsAcrossPages) {
     guest.map(Gva{0x1000}).map(Gva{0x2000});
     guest.set(Gva{0x1ffc}, u64{0x1122'3344'5566'7788});
     const auto window = guest.window();
-    const DeliveryMemory memory{window, guest.paging(), true};
+    memory::WalkCache walks{};
+    const DeliveryMemory memory{walks, window, guest.paging(), true};
     PendingEvent fault;
     u64 value = 0;
     EXPECT_TRUE(memory.read(Gva{0x1ffc}, &value, 8, fault));
@@ -407,9 +409,11 @@ TEST(DeliveryMemory, ReachesNothingThatIsNoRam) {
     GuestMemory guest;
     guest.map(Gva{0x1000}, Hpa{0xfee0'0000}, test::kKernelData);
     const auto window = guest.window();
+    memory::WalkCache walks{};
     PendingEvent fault;
-    EXPECT_EQ((DeliveryMemory{window, guest.paging(), true}.supervisor(Gva{0x1008}, true, fault)),
-              nullptr);
+    EXPECT_EQ(
+        (DeliveryMemory{walks, window, guest.paging(), true}.supervisor(Gva{0x1008}, true, fault)),
+        nullptr);
     EXPECT_EQ(fault.vector, 14);
     EXPECT_EQ(fault.address, 0x1008u);
 }

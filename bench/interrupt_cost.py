@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an interrupt costs under Ringside.
+
+instructions   boots a lab whose clock counts instructions (one core) and prints the extra guest
+               instructions and VM entries an interrupt for a fixed job interrupted at 10 kHz:
+               with nothing hooked, another vector hooked, this vector hooked and false, counting,
+               printing every 100th
+time           boots an ordinary lab and prints ratios of wall time, absent : loaded : armed,
+               interleaved in one boot, minimum of the rounds
+
+usage: bench/interrupt_cost.py [instructions|time] [--rate HZ] [--rounds N] [--build DIR]
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL_COST = 1627  # instructions of the kernel's own handling of one tick of this job
+TIMER = "ec"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=["instructions", "time"], default="instructions")
+    parser.add_argument("--rate", type=int, default=10000, help="interrupts a second")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--millions", type=int, default=80, help="iterations of the job, in millions")
+    parser.add_argument("--build", default=str(ROOT / "build"))
+    return parser.parse_args()
+
+
+def job(lab, rate, millions):
+    """(nanoseconds, interrupts) of one run."""
+    elapsed, interrupts = lab.out(f"interrupt_job {rate} {millions}", timeout=300).split()
+    return int(elapsed), int(interrupts)
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
+
+
+def core_counts(lines):
+    """(arrivals, exits) of core 0 from the last 'events stat'."""
+    rows = [line.split() for line in lines if re.match(r"^0\s+\d+\s+\d+", line)]
+    return int(rows[-1][1]), int(rows[-1][5])
+
+
+VARIANTS = [
+    ("loaded, nothing hooked", []),
+    ("armed, another vector hooked", ["!interrupt 81 script { .other++; }"]),
+    ("hooked, condition false",
+     [f"!interrupt {TIMER} script {{ if (@rax == 123456789abcdef) {{ .hits++; }} }}"]),
+    ("hooked, counting", [f"!interrupt {TIMER} script {{ .ticks++; }}"]),
+    ("hooked, count and print every 100th",
+     [f"!interrupt {TIMER} script {{ .t++; if (.t % 64 == 0) {{ printf(\"%x\\n\", .t); }} }}"]),
+    ("hooked, 16 false conditions",
+     [f"!interrupt {TIMER} script {{ if (@rax == 123456789abcdef) {{ .hits++; }} }}"] * 16),
+    ("armed, 64 events on other vectors", ["!interrupt 81 script { .other++; }"] * 64),
+]
+
+
+def instructions(options, debuggee):
+    lab = debuggee.Lab("bench")
+    lab.start("--icount")
+    try:
+        base = median([job(lab, options.rate, options.millions) for _ in range(options.rounds)])
+        print(f"job: {options.millions} M iterations at {options.rate} Hz: "
+              f"{base[0]} instructions, {base[1]} interrupts")
+        print(f"{'':40}{'instructions':>14}{'VM entries':>12}")
+        for name, commands in VARIANTS:
+            with debuggee.Session(lab, *commands) as session:
+                session.do("events stat")
+                before = core_counts(session.lines)
+                runs = [job(lab, options.rate, options.millions) for _ in range(options.rounds)]
+                session.do("events stat")
+                after = core_counts(session.lines)
+                session.finish("events c all", "unload")
+            elapsed, interrupts = median(runs)
+            extra = (elapsed - base[0] - (interrupts - base[1]) * KERNEL_COST) / interrupts
+            arrivals = after[0] - before[0]
+            entries = (after[1] - before[1]) / arrivals if arrivals else 0
+            print(f"{name:40}{extra:14.0f}{entries:12.3f}")
+            sys.stdout.flush()
+    finally:
+        lab.stop()
+
+
+JOBS = [
+    ("loop, 1 kHz timer", "interrupt_job 1000 60"),
+    ("wake-ups across cores", "workload wakeups 2"),
+    ("timers", "workload timers 2"),
+]
+
+
+def wall_time(options, debuggee):
+    lab = debuggee.Lab("bench")
+    lab.start()
+    best = {}
+    try:
+        def measure(state):
+            for name, command in JOBS[:1]:
+                began = time.monotonic()
+                lab.out(command, timeout=300)
+                best.setdefault(name, {}).setdefault(state, []).append(time.monotonic() - began)
+        for _ in range(options.rounds):
+            measure("absent")
+            with debuggee.Session(lab) as session:
+                measure("loaded")
+                session.do("!interrupt script { .all++; }")
+                measure("armed")
+                session.finish("events c all", "unload")
+        for name, states in best.items():
+            absent = min(states["absent"])
+            print(f"{name:30} absent 1.00  loaded {min(states['loaded']) / absent:.2f}  "
+                  f"armed {min(states['armed']) / absent:.2f}")
+    finally:
+        lab.stop()
+
+
+def main():
+    options = arguments()
+    os.environ["RINGSIDE_BUILD"] = options.build
+    sys.path.insert(0, str(ROOT / "tests" / "lab"))
+    import debuggee
+    if options.what == "instructions":
+        instructions(options, debuggee)
+    else:
+        wall_time(options, debuggee)
+
+
+if __name__ == "__main__":
+    main()
