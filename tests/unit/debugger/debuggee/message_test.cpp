@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <cstring>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringside::debuggee {
@@ -84,8 +85,8 @@ TEST(Message, ALengthBeyondTheBytesIsNotFollowed) {
 }
 
 RC_GTEST_PROP(Message, AnyBytesAreTakenWithoutHarm, (std::vector<std::uint8_t> values)) {
-    Bytes bytes(values.size());
-    std::memcpy(bytes.data(), values.data(), values.size());
+    const auto raw = std::as_bytes(std::span{values});
+    const Bytes bytes{raw.begin(), raw.end()};
     std::size_t seen = 0;
     const auto left = for_each_message(
         bytes, [&](const Message& message) { seen += sizeof(rs_msg) + message.payload.size(); });
