@@ -27,7 +27,6 @@ build  zlib1g-dev         CRC-32 of the frames on a link
 build  libgtest-dev       unit tests (the release preset configures them)
 build  libgmock-dev       unit tests: matchers
 build  librapidcheck-dev  property tests
-build  libbenchmark-dev   benchmark programs
 lab    qemu-system-x86    the emulated AMD machine
 lab    busybox-static     user space of the debuggee
 lab    cpio               packs the debuggee's initramfs

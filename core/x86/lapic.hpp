@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The few things root mode does with the local APIC, in both of its access modes.
-// Source: Intel SDM vol. 3A chapter 11 "Advanced Programmable Interrupt Controller (APIC)";
+// Source: Intel SDM vol. 3A chapter 10 "Advanced Programmable Interrupt Controller (APIC)";
 // AMD APM vol. 2 chapter 16.
 #pragma once
 
