@@ -11,14 +11,23 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+def git_files(root):
+    """What git tracks or would track below `root`; None if it is no checkout or there is no git."""
+    try:
+        listing = subprocess.run(
+            ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    except FileNotFoundError:
+        return None
+    if listing.returncode != 0:
+        return None
+    return [name for name in listing.stdout.decode().split("\0") if name]
+
+
 def source_files(root=ROOT):
     """Paths relative to `root`, sorted: what git tracks or would track; without git, all but builds."""
-    listing = subprocess.run(
-        ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    if listing.returncode == 0:
-        names = [name for name in listing.stdout.decode().split("\0") if name]
-    else:
+    names = git_files(root)
+    if names is None:
         names = []
         for folder, folders, files in os.walk(root):
             folders[:] = [f for f in folders if f != ".git" and not f.startswith("build")]

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "tools"))
 import check_includes  # noqa: E402
 import check_spdx  # noqa: E402
 import junit_summary  # noqa: E402
+import source_files  # noqa: E402
 
 
 def tree(folder, files):
@@ -106,6 +107,12 @@ def test_the_printed_table_is_accepted(tmp_path):
 ])
 def test_licence_of_a_file(tmp_path, path, text, expected):
     assert check_spdx.check_file(tree(tmp_path, {path: text}), path) == expected
+
+
+def test_files_are_found_without_git(tmp_path, monkeypatch):
+    root = tree(tmp_path, {"core/a.hpp": "", "build/b.hpp": "", ".git/c": ""})
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert source_files.source_files(root) == ["core/a.hpp"]
 
 
 def test_junit_files_are_counted(tmp_path):
