@@ -23,6 +23,7 @@ struct FakeMachine {
             {.core_count = cores, .tsc_khz = 1'000'000, .ring_bytes = ring::kMinimumBytes}));
         monitor::fill(machine->exits);
         machine->core_count = cores;
+        machine->window = {0, &machine->ram};  // no RAM: scripts find neither task nor memory
         machine->apic = {false, reinterpret_cast<u64>(apic_registers.data())};
         for (u32 core = 0; core < cores; ++core) {
             vcpus.push_back(std::make_unique<vcpu::Vcpu>());
@@ -35,6 +36,7 @@ struct FakeMachine {
             vcpu.machine = machine.get();
             vcpu.core_state = engine->core(core).in_root();
             vcpu.registers = registers.back().get();
+            vcpu.current_slot = &no_task;
             vcpu.is_virtualized = true;
             machine->vcpus[core] = &vcpu;
             engine->set_participating(core, true);
@@ -68,6 +70,7 @@ struct FakeMachine {
         return was_sent;
     }
 
+    const u64 no_task = 0;
     FakeSharedMemory memory;
     std::unique_ptr<event::Engine> engine = std::make_unique<event::Engine>();
     std::unique_ptr<vcpu::Machine> machine = std::make_unique<vcpu::Machine>();
