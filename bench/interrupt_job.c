@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * The fixed job whose interrupts are paid for: a counted loop on one CPU while a per-CPU clock event
- * interrupts it at a fixed rate. Runs inside of the debuggee. Prints
- *     elapsed_ns interrupts
+ * The fixed job whose interrupts are paid for: a counted loop on one CPU while a per-CPU clock
+ * event interrupts it at a fixed rate. Runs inside of the debuggee. Prints elapsed_ns interrupts
  * Under an instruction-counting emulator with shift 0 a nanosecond is an instruction.
  *
  * usage: interrupt_job RATE_HZ MILLIONS_OF_ITERATIONS     (RATE_HZ 0: no interrupts of its own)
@@ -18,8 +17,7 @@
 #include <unistd.h>
 
 /* Interrupts of the local timer that CPU 0 has handled. */
-static unsigned long long timer_interrupts(void)
-{
+static unsigned long long timer_interrupts(void) {
     char line[4096];
     unsigned long long count = 0;
     FILE* file = fopen("/proc/interrupts", "r");
@@ -32,22 +30,19 @@ static unsigned long long timer_interrupts(void)
     return count;
 }
 
-static unsigned long long now_ns(void)
-{
+static unsigned long long now_ns(void) {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC_RAW, &now);
     return now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec;
 }
 
-static void work(unsigned long long iterations)
-{
+static void work(unsigned long long iterations) {
     /* Two instructions an iteration, and nothing a compiler could change. */
     __asm__ volatile("1: dec %0\n jnz 1b" : "+r"(iterations) : : "cc");
 }
 
-int main(int count, char** words)
-{
+int main(int count, char** words) {
     struct perf_event_attr clock;
     unsigned long long rate, iterations, began, ended, before;
     cpu_set_t cpu;

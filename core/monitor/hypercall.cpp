@@ -20,13 +20,15 @@ constexpr u32 kVmmcallBytes = 3;
 void forward(Vcpu& vcpu) {
     u64 rax = vcpu.backend->read_register(RS_FULL_RAX);
     auto& r = *vcpu.registers;
-    asm volatile("vmmcall" : "+a"(rax), "+b"(r.rbx), "+c"(r.rcx), "+d"(r.rdx), "+S"(r.rsi)
-                 : : "memory");
+    asm volatile("vmmcall"
+                 : "+a"(rax), "+b"(r.rbx), "+c"(r.rcx), "+d"(r.rdx), "+S"(r.rsi)
+                 :
+                 : "memory");
     vcpu.backend->write_register(RS_FULL_RAX, rax);
 }
 
-/// Whether leaving now would lose no interrupt and no NMI, one of ours on its way included: it would
-/// reach a kernel that knows nothing of it.
+/// Whether leaving now would lose no interrupt and no NMI, one of ours on its way included: it
+/// would reach a kernel that knows nothing of it.
 bool has_nothing_to_deliver(Vcpu& vcpu) {
     return vcpu.waiting.interrupts.empty() && !vcpu.waiting.in_flight.valid && !vcpu.waiting.nmi &&
            vcpu.nmi_count == vcpu.nmi_seen && std::atomic_ref<u32>(vcpu.owed_nmi).load() == 0;

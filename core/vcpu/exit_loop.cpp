@@ -32,8 +32,8 @@ void adopt_if_published(Vcpu& vcpu) {
     }
 }
 
-/// Gives the guest what the plan says. A refused delivery leaves the interrupt waiting and gives the
-/// guest the fault instead, as the processor would.
+/// Gives the guest what the plan says. A refused delivery leaves the interrupt waiting and gives
+/// the guest the fault instead, as the processor would.
 void inject_planned(Vcpu& vcpu) {
     Backend& backend = *vcpu.backend;
     // What was cut short has been counted before, or came to the guest without us.

@@ -55,7 +55,9 @@ memory::Translation GuestView::walk(Gva address) {
     // A kernel address is meant in the kernel's tables, which user mode's hide.
     if (machine_.page_table_isolation && s64(address.value()) < 0)
         paging.cr3 &= ~kUserTables;
-    return vcpu_.walks.find(machine_.window, paging, address).translation;
+    memory::Translation found = vcpu_.walks.find(machine_.window, paging, address).translation;
+    found.address = found.address + address.page_offset();
+    return found;
 }
 
 u8* GuestView::reachable(Hpa address) {

@@ -112,17 +112,17 @@ Result<void> Hypervisor::build_host_tables(const rs_kernel_facts& facts) {
             ist = Ist::kDoubleFault;
         else if (vector == 18)
             ist = Ist::kMachineCheck;
-        gates[vector] = x86::Gate::interrupt(
-            reinterpret_cast<u64>(rs_host_stubs) + u64{vector} * RS_STUB_BYTES, kHostCodeSelector,
-            u8(ist));
+        gates[vector] =
+            x86::Gate::interrupt(reinterpret_cast<u64>(rs_host_stubs) + u64{vector} * RS_STUB_BYTES,
+                                 kHostCodeSelector, u8(ist));
     }
     const memory::PhysicalWindow window{memory_.direct_map(), &machine_->ram, encryption_};
     memory::PageTable<memory::HostFormat> table{memory_, window, host_cr3_, paging_levels_};
     // RAM only: a device's registers mapped write-back could be read by speculation.
     for (u32 i = 0; i < machine_->ram.count; ++i) {
         const memory::RamRange& range = machine_->ram.ranges[i];
-        RS_TRY(table.map(kRootWindowBase + range.start, range.end - range.start,
-                         Hpa{range.start}, kHostRights | page::kNoExecute, 2));
+        RS_TRY(table.map(kRootWindowBase + range.start, range.end - range.start, Hpa{range.start},
+                         kHostRights | page::kNoExecute, 2));
     }
     const u64 apic = x86::apic_base::Base::kMask & x86::read_msr(x86::IA32_APIC_BASE);
     RS_TRY(table.map(kRootLapicBase, kPageSize, Hpa{apic},
@@ -159,8 +159,7 @@ Result<void> Hypervisor::prepare_block(u32 core) {
     vcpu.core = core;
     vcpu.machine = memory_.to_root(machine_);
     vcpu.core_state = core_states_[core];
-    vcpu.current_slot =
-        reinterpret_cast<const u64*>(kRootWindowBase + current_slots_[core]);
+    vcpu.current_slot = reinterpret_cast<const u64*>(kRootWindowBase + current_slots_[core]);
     vcpu.kernel_gs = kernel_gs_[core];
 
     const auto stack_top = [&](u8* stack) {
@@ -338,13 +337,13 @@ void Hypervisor::signal_adoption() {
     // From the CPU this runs on if it can be: no interrupt is needed for that, and an event may be
     // swallowing them.
     const auto ask = [this](u32 core) {
-        return is_virtualized(core) && platform_->run_on(
-                                           core,
-                                           [](void* self) {
-                                               static_cast<Hypervisor*>(self)->hypercall_here(
-                                                   Hypercall::kAdopt);
-                                           },
-                                           this) == 0;
+        return is_virtualized(core) &&
+               platform_->run_on(
+                   core,
+                   [](void* self) {
+                       static_cast<Hypervisor*>(self)->hypercall_here(Hypercall::kAdopt);
+                   },
+                   this) == 0;
     };
     if (ask(platform_->this_cpu()))
         return;
