@@ -3,16 +3,18 @@
 
 namespace ringside::memory {
 
-WalkCache::Found WalkCache::walk_and_keep(Entry& entry, const PhysicalWindow& window,
-                                          PagingState paging, Gva address) {
+const WalkCache::Page& WalkCache::walk_and_keep(Entry& entry, const PhysicalWindow& window,
+                                                PagingState paging, Gva address) {
     WalkTrace trace;
-    Found found;
-    found.translation = walk_guest_page(window, paging, address, &trace);
-    if (found.translation.ok)
-        found.host = static_cast<u8*>(window.at(found.translation.address));
+    Page& found = entry.found;
+    found.translation = walk_guest_page(window, paging, address.page(), &trace);
+    found.host =
+        found.translation.ok ? static_cast<u8*>(window.at(found.translation.address)) : nullptr;
     entry.page = 0;
     if (!found.host)
         return found;
+    constexpr u64 kBoth = x86::page::kAccessed | x86::page::kDirty;
+    found.is_dirty = (trace.values[trace.depth - 1] & kBoth) == kBoth;
     entry.top_value = trace.values[0];
     entry.depth = trace.depth - 1;
     for (u32 i = 0; i < entry.depth; ++i) {
@@ -21,10 +23,7 @@ WalkCache::Found WalkCache::walk_and_keep(Entry& entry, const PhysicalWindow& wi
     }
     entry.levels = paging.levels;
     entry.top_table = paging.cr3 & x86::page::kAddress;
-    entry.translation = found.translation;
-    entry.translation.address = found.translation.address.page();
-    entry.host = found.host - address.page_offset();
-    entry.page = address.page().value();
+    entry.page = address.page().value() + 1;
     return found;
 }
 

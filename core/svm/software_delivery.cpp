@@ -43,7 +43,7 @@ PendingEvent DeliveryMemory::page_fault(Gva address, bool present, bool write) {
     return exception(kPageFault, u32(present ? 1 : 0) | (write ? 2 : 0), address.value());
 }
 
-bool DeliveryMemory::read(Gva address, void* to, u32 count, PendingEvent& fault) const {
+bool DeliveryMemory::read_bytes(Gva address, void* to, u32 count, PendingEvent& fault) const {
     auto* destination = static_cast<u8*>(to);
     while (count) {
         const u8* from = supervisor(address, false, fault);
@@ -51,11 +51,7 @@ bool DeliveryMemory::read(Gva address, void* to, u32 count, PendingEvent& fault)
             return false;
         const u64 room = kPageSize - address.page_offset();
         const u32 part = count < room ? count : u32(room);
-        if (part % 8 == 0)
-            for (u32 i = 0; i < part; i += 8)
-                *reinterpret_cast<u64*>(destination + i) = load_u64(from + i);
-        else
-            copy_bytes(destination, from, part);
+        copy_bytes(destination, from, part);
         destination += part;
         address = address + part;
         count -= part;
@@ -72,7 +68,7 @@ bool deliver_interrupt(Vmcb& vmcb, const DeliveryMemory& memory, u8 vector, Pend
     }
     Gate gate;
     const Gva gate_address{vmcb.idtr.base + u64{vector} * 16};
-    if (!memory.read(gate_address, &gate, sizeof gate, fault))
+    if (!memory.read(gate_address, gate, fault))
         return false;
     const u64 type = Gate::Type::get(gate.low);
     if (!gate.is_system_clear() || (type != Gate::kInterruptGate && type != Gate::kTrapGate)) {
@@ -90,7 +86,7 @@ bool deliver_interrupt(Vmcb& vmcb, const DeliveryMemory& memory, u8 vector, Pend
         fault = exception(kGeneralProtection, selector_error(selector));
         return false;
     }
-    if (!memory.read(Gva{vmcb.gdtr.base + descriptor_offset}, &code, 8, fault))
+    if (!memory.read(Gva{vmcb.gdtr.base + descriptor_offset}, code, fault))
         return false;
     namespace descriptor = x86::descriptor;
     const u32 target_level = u32(descriptor::Dpl::get(code));
@@ -114,7 +110,7 @@ bool deliver_interrupt(Vmcb& vmcb, const DeliveryMemory& memory, u8 vector, Pend
     u64 stack = vmcb.rsp;
     if (ist || target_level < current_level) {
         const u32 offset = u32(ist ? 0x24 + 8 * (ist - 1) : 4 + 8 * target_level);
-        if (!memory.read(Gva{vmcb.tr.base + offset}, &stack, 8, fault))
+        if (!memory.read(Gva{vmcb.tr.base + offset}, stack, fault))
             return false;
     }
     stack = (stack & ~u64{15}) - sizeof(Frame);

@@ -6,6 +6,7 @@
 // §8.9 "Long-Mode Interrupt Control Transfers".
 #pragma once
 
+#include "base/memory.hpp"
 #include "memory/owned_pages.hpp"
 #include "memory/walk_cache.hpp"
 #include "svm/vmcb.hpp"
@@ -23,18 +24,33 @@ public:
     /// The host pointer of a guest byte for a supervisor access, nullptr with `fault` set to the
     /// page fault the processor would raise. Valid to the end of the page.
     u8* supervisor(Gva address, bool write, vcpu::PendingEvent& fault) const {
-        const memory::WalkCache::Found found = walks_.find(window_, paging_, address);
-        const memory::Translation& to = found.translation;
-        if (!found.host || (write && !to.writable) || (smap_ && to.user)) [[unlikely]] {
+        const memory::WalkCache::Page& page = walks_.find(window_, paging_, address);
+        const memory::Translation& to = page.translation;
+        if (!page.host || (write && !to.writable) || (smap_ && to.user)) [[unlikely]] {
             fault = page_fault(address, to.ok, write);
             return nullptr;
         }
-        if (write)
+        if (write && !page.is_dirty)
             memory::mark_accessed(to, true);
-        return found.host;
+        return page.host + address.page_offset();
     }
     /// Reads `count` bytes that may cross a page.
-    bool read(Gva address, void* to, u32 count, vcpu::PendingEvent& fault) const;
+    bool read_bytes(Gva address, void* to, u32 count, vcpu::PendingEvent& fault) const;
+    /// Reads one object, in one piece unless it crosses a page.
+    template <class T>
+    bool read(Gva address, T& to, vcpu::PendingEvent& fault) const {
+        if (address.page_offset() + sizeof to > kPageSize) [[unlikely]]
+            return read_bytes(address, &to, sizeof to, fault);
+        const u8* from = supervisor(address, false, fault);
+        if (!from) [[unlikely]]
+            return false;
+        if constexpr (sizeof to % 8 == 0)
+            for (u32 i = 0; i < sizeof to / 8; ++i)
+                reinterpret_cast<u64*>(&to)[i] = load_u64(from + u64{i} * 8);
+        else
+            copy_bytes(&to, from, sizeof to);
+        return true;
+    }
 
     u32 levels() const { return paging_.levels; }
 

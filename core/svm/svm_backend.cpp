@@ -116,7 +116,7 @@ void SvmBackend::step_over_lost_halt() {
         vcpu_.walks, vcpu_.machine->window, {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)}, false};
     PendingEvent fault;
     u8 byte = 0;
-    if (memory.read(Gva{vmcb_.rip}, &byte, 1, fault) && byte == kHlt)
+    if (memory.read(Gva{vmcb_.rip}, byte, fault) && byte == kHlt)
         ++vmcb_.rip;
 }
 

@@ -38,8 +38,8 @@ struct Vcpu {
     u32 owed_nmi = 0;  ///< an NMI of ours is on its way: not 0 until it was seen
     u64 exits = 0;
     u64 kernel_gs = 0;
-    HostTables host;
-    memory::WalkCache walks;
+    HostTables host = {};
+    memory::WalkCache walks = {};
 };
 static_assert(offsetof(Vcpu, nmi_count) == RS_VCPU_NMI_COUNT);
 

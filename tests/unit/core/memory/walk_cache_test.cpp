@@ -16,15 +16,17 @@ using test::GuestMemory;
 void expect_same(WalkCache& walks, GuestMemory& guest, Gva address) {
     const auto window = guest.window();
     const Translation walked = walk_guest_page(window, guest.paging(), address);
-    const WalkCache::Found found = walks.find(window, guest.paging(), address);
+    const WalkCache::Page& found = walks.find(window, guest.paging(), address);
     ASSERT_EQ(found.translation.ok, walked.ok);
     if (!walked.ok)
         return;
-    EXPECT_EQ(found.translation.address, walked.address);
+    EXPECT_EQ(found.translation.address, walked.address.page());
     EXPECT_EQ(found.translation.writable, walked.writable);
     EXPECT_EQ(found.translation.user, walked.user);
     EXPECT_EQ(found.translation.leaf, walked.leaf);
-    EXPECT_EQ(found.host, window.at(walked.address));
+    EXPECT_EQ(found.host, window.at(walked.address.page()));
+    const bool is_dirty = (~*walked.leaf & (x86::page::kAccessed | x86::page::kDirty)) == 0;
+    EXPECT_EQ(found.is_dirty, is_dirty);
 }
 
 TEST(WalkCache, FindsWhatAWalkFindsTheFirstAndTheSecondTime) {
@@ -71,11 +73,22 @@ TEST(WalkCache, FollowsAnotherTopLevelTableThatSharesTheTablesBelow) {
     EXPECT_FALSE(walks.find(window, other, address).translation.ok);
 }
 
+TEST(WalkCache, SeesTheDirtyBitAppear) {
+    GuestMemory guest;
+    const Gva address{0xffff'8880'0000'1000};
+    guest.map(address);
+    WalkCache walks{};
+    expect_same(walks, guest, address);
+    guest.entry(address, 1) |= x86::page::kAccessed | x86::page::kDirty;
+    expect_same(walks, guest, address);
+    EXPECT_TRUE(walks.find(guest.window(), guest.paging(), address).is_dirty);
+}
+
 TEST(WalkCache, KeepsNothingThatIsNoRam) {
     GuestMemory guest;
     guest.map(Gva{0x1000}, Hpa{0xfee0'0000}, test::kKernelData);
     WalkCache walks{};
-    const WalkCache::Found found = walks.find(guest.window(), guest.paging(), Gva{0x1000});
+    const WalkCache::Page& found = walks.find(guest.window(), guest.paging(), Gva{0x1000});
     EXPECT_TRUE(found.translation.ok);
     EXPECT_EQ(found.host, nullptr);
 }
@@ -99,9 +112,9 @@ RC_GTEST_PROP(WalkCache, NeverDiffersFromAWalk, ()) {
         }
         const auto window = guest.window();
         const Translation walked = walk_guest_page(window, guest.paging(), address);
-        const WalkCache::Found found = walks->find(window, guest.paging(), address);
+        const WalkCache::Page& found = walks->find(window, guest.paging(), address);
         RC_ASSERT(found.translation.ok == walked.ok);
-        const bool same_page = !walked.ok || found.host == window.at(walked.address);
+        const bool same_page = !walked.ok || found.host == window.at(walked.address.page());
         RC_ASSERT(same_page);
     }
 }

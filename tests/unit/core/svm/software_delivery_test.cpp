@@ -397,10 +397,10 @@ TEST(DeliveryMemory, ReadsAcrossPages) {
     const DeliveryMemory memory{walks, window, guest.paging(), true};
     PendingEvent fault;
     u64 value = 0;
-    EXPECT_TRUE(memory.read(Gva{0x1ffc}, &value, 8, fault));
+    EXPECT_TRUE(memory.read(Gva{0x1ffc}, value, fault));
     EXPECT_EQ(value, 0x1122'3344'5566'7788u);
     guest.unmap(Gva{0x2000});
-    EXPECT_FALSE(memory.read(Gva{0x1ffc}, &value, 8, fault));
+    EXPECT_FALSE(memory.read(Gva{0x1ffc}, value, fault));
     EXPECT_EQ(fault.address, 0x2000u);
     EXPECT_EQ(memory.levels(), 4u);
 }
