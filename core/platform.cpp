@@ -53,6 +53,8 @@ bool RootMemory::mark(void* memory, usize bytes, bool owned) {
     const Hpa start = physical(memory);
     for (usize offset = 0; offset < bytes; offset += kPageSize) {
         const Hpa page = start + offset;
+        if (!memory::OwnedPages::covers(page))
+            return false;  // could not be kept from scripts
         if (owned && owned_->needs_map(page)) {
             void* map = platform_->allocate(kPageSize);
             if (!map)

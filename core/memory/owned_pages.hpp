@@ -35,6 +35,8 @@ public:
         return words[page / 64] >> (page % 64) & 1;
     }
 
+    /// Whether a page at this address can be marked at all.
+    static constexpr bool covers(Hpa address) { return address.value() / kChunkBytes < kMaxChunks; }
     /// Whether a chunk map must be given with adopt_map() before pages of this chunk are marked.
     bool needs_map(Hpa address) const {
         return address.value() / kChunkBytes < kMaxChunks &&

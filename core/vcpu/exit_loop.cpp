@@ -25,11 +25,17 @@ void adopt_if_published(Vcpu& vcpu) {
         return;
     if (event::take_kick_request(state))
         signal_other_cores(vcpu);
-    const bool wants = event::adopt(state);
-    if (wants != vcpu.intercepts_interrupts) {
-        vcpu.intercepts_interrupts = wants;
-        vcpu.backend->intercept_interrupts(wants);
-    }
+    vcpu.wants_interrupts = event::adopt(state);
+}
+
+/// Exits on interrupts while an event wants them, and while an accepted one still waits: the next
+/// one is what has the waiting one looked at again.
+void update_intercept(Vcpu& vcpu) {
+    const bool on = vcpu.wants_interrupts || !vcpu.waiting.interrupts.empty();
+    if (on == vcpu.intercepts_interrupts) [[likely]]
+        return;
+    vcpu.intercepts_interrupts = on;
+    vcpu.backend->intercept_interrupts(on);
 }
 
 /// Gives the guest what the plan says. A refused delivery leaves the interrupt waiting and gives
@@ -51,6 +57,7 @@ void inject_planned(Vcpu& vcpu) {
         }
     }
     backend.set_windows(plan);
+    update_intercept(vcpu);
     event::Counter& pending = vcpu.core_state->stats->pending;
     if (!vcpu.waiting.interrupts.empty() || pending.get() != 0) [[unlikely]]
         pending.set(vcpu.waiting.interrupts.count());

@@ -171,9 +171,8 @@ bool GuestView::translate(Gva address, Gpa& physical) {
 }
 
 u64 GuestView::physical_to_virtual(Gpa address) {
-    return machine_.ram.contains(Hpa{address.value()})
-               ? machine_.tasks.direct_map + address.value()
-               : 0;
+    return machine_.ram.contains(Hpa{address.value()}) ? machine_.tasks.direct_map + address.value()
+                                                       : 0;
 }
 
 const u8* GuestView::task_memory(u64 address) {
@@ -182,8 +181,7 @@ const u8* GuestView::task_memory(u64 address) {
     // part of the kernel image.
     const u64 into_init = address - layout.init_task;
     if (into_init < 0x10000)
-        return static_cast<const u8*>(
-            machine_.window.at(layout.init_task_physical + into_init));
+        return static_cast<const u8*>(machine_.window.at(layout.init_task_physical + into_init));
     return static_cast<const u8*>(machine_.window.at(Hpa{address - layout.direct_map}));
 }
 
@@ -196,12 +194,18 @@ u64 GuestView::task_value(script::TaskValue which) {
     const TaskLayout& layout = machine_.tasks;
     const u64 task = *vcpu_.current_slot;
     switch (which) {
-        case script::TaskValue::kPid: return u32(task_word(task, layout.tgid));
-        case script::TaskValue::kTid: return u32(task_word(task, layout.pid));
-        case script::TaskValue::kTask: return task;
-        case script::TaskValue::kLeader: return task_word(task, layout.group_leader);
-        case script::TaskValue::kComm: return task_word(task, layout.group_leader) + layout.comm;
-        case script::TaskValue::kMm: return task_word(task, layout.mm);
+        case script::TaskValue::kPid:
+            return u32(task_word(task, layout.tgid));
+        case script::TaskValue::kTid:
+            return u32(task_word(task, layout.pid));
+        case script::TaskValue::kTask:
+            return task;
+        case script::TaskValue::kLeader:
+            return task_word(task, layout.group_leader);
+        case script::TaskValue::kComm:
+            return task_word(task, layout.group_leader) + layout.comm;
+        case script::TaskValue::kMm:
+            return task_word(task, layout.mm);
         case script::TaskValue::kUserFsBase:
             if (task_word(task, layout.mm) == 0)
                 return 0;

@@ -220,10 +220,13 @@ Result<void> Hypervisor::launch_here() {
     block.vcpu.apic_id = x86::local_apic_id();
     block.vcpu.is_virtualized = true;
     LaunchContext here = context();
-    if (!vendor_->launch(here, block) ||
-        vendor_->hypercall(Hypercall::kPing, 0, 0) != kPingAnswer + core)
+    if (!vendor_->launch(here, block)) {
+        block.vcpu.is_virtualized = false;
         return Error{RS_ERR_LAUNCH_FAILED, core};
-    virtualized_[core] = true;
+    }
+    virtualized_[core] = true;  // from here on only stop_here() may give the memory back
+    if (vendor_->hypercall(Hypercall::kPing, 0, 0) != kPingAnswer + core)
+        return Error{RS_ERR_LAUNCH_FAILED, core};
     return {};
 }
 
@@ -353,7 +356,13 @@ void Hypervisor::signal_adoption() {
 }
 
 bool Hypervisor::take_wakeup(u32 core) {
-    return core < core_count_ && std::atomic_ref<u32>(machine_->wakeups[core]).exchange(0) != 0;
+    if (core >= core_count_)
+        return false;
+    if (std::atomic_ref<u32>(machine_->wakeups[core]).exchange(0) != 0)
+        return true;
+    // An NMI of ours that came too late to find root mode on this core.
+    return !virtualized_[core] && blocks_[core] &&
+           std::atomic_ref<u32>(blocks_[core]->vcpu.owed_nmi).exchange(0) != 0;
 }
 
 u32 Hypervisor::virtualized_count() const {

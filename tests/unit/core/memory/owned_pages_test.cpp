@@ -76,6 +76,8 @@ TEST(OwnedPages, AsksForAMapOnceAChunk) {
 TEST(OwnedPages, CoversOneTebibyte) {
     constexpr u64 kEnd = 1ull << 40;
     Owned owned;
+    EXPECT_TRUE(memory::OwnedPages::covers(Hpa{kEnd - 1}));
+    EXPECT_FALSE(memory::OwnedPages::covers(Hpa{kEnd}));
     EXPECT_TRUE(owned.pages->needs_map(Hpa{kEnd - 1}));
     owned.mark(Hpa{kEnd - kPageSize});
     EXPECT_TRUE(owned.contains(kEnd - 1));

@@ -253,6 +253,21 @@ TEST(HandleExit, InterceptsNothingOnACoreNoEventNames) {
     EXPECT_EQ(machine.backend(1).intercept_calls, (std::vector<bool>{true}));
 }
 
+TEST(HandleExit, KeepsInterceptingUntilWhatWaitsIsDelivered) {
+    FakeMachine machine;
+    OneEvent event{machine};
+    event.add();
+    machine.exit(ExitReason::kNmi);
+    machine.backend().guest.interrupt_flag = false;
+    machine.arrive(0x31);
+    event.clear();
+    machine.exit(ExitReason::kNmi);
+    EXPECT_EQ(machine.backend().intercept_calls, (std::vector<bool>{true}));
+    machine.backend().guest.interrupt_flag = true;
+    machine.exit(ExitReason::kInterruptWindow);
+    EXPECT_EQ(machine.backend().intercept_calls, (std::vector<bool>{true, false}));
+}
+
 TEST(HandleExit, NeverDropsAPendingInterruptWhenTheEventGoes) {
     FakeMachine machine;
     OneEvent event{machine};
