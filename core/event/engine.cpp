@@ -4,8 +4,6 @@
 namespace ringside::event {
 namespace {
 
-constexpr usize kGlobalsBytes = RS_SCRIPT_MAX_GLOBALS * sizeof(u64);
-
 template <class T>
 T* allocate(SharedMemory& memory, usize count = 1) {
     return static_cast<T*>(memory.allocate(count * sizeof(T)));
