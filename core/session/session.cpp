@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "session/session.hpp"
+
+#include "base/memory.hpp"
+#include "monitor/monitor.hpp"
+
+namespace ringside {
+namespace {
+
+constexpr u32 kDefaultRingKb = 1024, kMinRingKb = 64, kMaxRingKb = 4096;
+
+Result<void> check_request(const rs_load& request) {
+    if (request.abi != RS_ABI_VERSION)
+        return Error{RS_ERR_ABI_MISMATCH, request.abi};
+    const u32 ring = request.msg_ring_kb ? request.msg_ring_kb : kDefaultRingKb;
+    if (request.flags & ~RS_LOADF_NPT || ring < kMinRingKb || ring > kMaxRingKb ||
+        (ring & (ring - 1)))
+        return Error{RS_ERR_BAD_IMAGE, ring};
+    for (u32 word : request.reserved)
+        if (word)
+            return Error{RS_ERR_BAD_IMAGE, word};
+    return {};
+}
+
+}  // namespace
+
+u32 Session::load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_kernel_facts& facts,
+                  rs_load& request) {
+    request.error_core = RS_ANY;
+    if (is_loaded)
+        return RS_ERR_ALREADY_LOADED;
+    if (auto checked = check_request(request); !checked)
+        return checked.error().code;
+    if (auto probed = vendor.probe(); !probed)
+        return probed.error().code;
+    platform_ = &platform;
+    u32 failed_core = RS_ANY;
+    if (auto up = bring_up(vendor, facts, request, failed_core); !up) {
+        request.error_core = failed_core;
+        if (hypervisor.virtualized_count() != 0) {
+            // A core would not leave again: its memory must stay, and so must we.
+            platform.log(RS_LOG_ERROR, "a core could not be devirtualized after a failed launch");
+            is_loaded = true;
+            return RS_ERR_INTERNAL;
+        }
+        tear_down();
+        return up.error().code;
+    }
+    is_loaded = true;
+    request.cores = hypervisor.virtualized_count();
+    return RS_OK;
+}
+
+Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& facts,
+                               const rs_load& request, u32& failed_core) {
+    vcpu::ExitTable exits;
+    monitor::fill(exits);
+    RS_TRY(hypervisor.prepare(vendor, *platform_, facts, request, exits));
+    event::EngineSettings settings;
+    settings.core_count = hypervisor.core_count();
+    settings.tsc_khz = facts.tsc_khz;
+    settings.ring_bytes = u64{request.msg_ring_kb ? request.msg_ring_kb : kDefaultRingKb} * 1024;
+    if (request.script_budget)
+        settings.script_budget = request.script_budget;
+    if (request.script_time_us)
+        settings.script_time_us = request.script_time_us;
+    RS_TRY(engine.open(hypervisor.memory(), settings));
+    engine_open_ = true;
+    RS_TRY(registry.open(engine, *this));
+    registry_open_ = true;
+    for (Client& client : clients)
+        if (client.id)
+            attach_client(client);
+    for (u32 core = 0; core < hypervisor.core_count(); ++core)
+        hypervisor.attach_core(core, engine.core(core).in_root());
+    RS_TRY(hypervisor.launch(failed_core));
+    for (u32 core = 0; core < hypervisor.core_count(); ++core)
+        if (hypervisor.is_virtualized(core))
+            engine.set_participating(core, true);
+    return {};
+}
+
+void Session::tear_down() {
+    if (registry_open_)
+        registry.close();
+    if (engine_open_)
+        engine.close();
+    registry_open_ = engine_open_ = false;
+    hypervisor.release();
+}
+
+u32 Session::unload() {
+    if (!is_loaded)
+        return RS_ERR_NOT_LOADED;
+    registry.clear_all();
+    publish_and_wait();
+    if (auto stopped = hypervisor.stop(); !stopped)
+        return stopped.error().code;
+    for (u32 core = 0; core < hypervisor.core_count(); ++core)
+        engine.set_participating(core, false);
+    is_loaded = false;
+    platform_->wait_for_nmi_handlers();
+    tear_down();
+    return RS_OK;
+}
+
+bool Session::attach_client(Client& client) {
+    client.waits = false;
+    client.reader.init(engine.rings(), client.id);
+    return engine.rings().add_owner(client.id);
+}
+
+Client* Session::find_client(u32 id) {
+    for (Client& client : clients)
+        if (client.id == id)
+            return &client;
+    return nullptr;
+}
+
+u32 Session::add_client(u32 id) {
+    Client* client = find_client(0);
+    if (!client)
+        return RS_ERR_OTHER_CLIENTS;
+    client->id = id;
+    if (is_loaded)
+        attach_client(*client);
+    return RS_OK;
+}
+
+void Session::remove_client(u32 id) {
+    Client* client = find_client(id);
+    if (!client)
+        return;
+    if (is_loaded) {
+        if (client->waits)
+            client->reader.finish_waiting();
+        registry.remove_client(id);
+        publish_and_wait();
+        engine.rings().remove_owner(id);
+        engine.rings().release_all();
+    }
+    client->id = 0;
+    client->waits = false;
+}
+
+bool Session::has_messages(Client& client) {
+    if (client.waits)
+        return static_cast<bool>(client.reader.peek());
+    client.waits = !client.reader.prepare_to_wait();
+    return !client.waits;
+}
+
+s64 Session::read_messages(Client& client, u8* buffer, u64 bytes) {
+    if (client.waits)
+        client.reader.finish_waiting();
+    client.waits = false;
+    u64 used = 0;
+    while (const ring::Record record = client.reader.peek()) {
+        const u32 length = record.read_bytes();
+        if (used + length > bytes) {
+            if (used == 0)
+                return -1;
+            return s64(used);
+        }
+        copy_bytes(buffer + used, record.header, length);
+        used += length;
+        client.reader.consume();
+    }
+    if (used == 0)
+        has_messages(client);
+    return s64(used);
+}
+
+u32 Session::evaluate(rs_eval& request, u64 bytes) {
+    auto* tail = reinterpret_cast<u8*>(&request + 1);
+    const u64 room = bytes - sizeof request;
+    if (request.program_len > room || request.reserved)
+        return RS_ERR_BAD_IMAGE;
+    constexpr u64 kMaxText = 0x10000;
+    auto prepared = registry.prepare_evaluation({tail, request.program_len},
+                                                u32(room < kMaxText ? room : kMaxText));
+    if (!prepared)
+        return prepared.error().code;
+    event::Evaluation& evaluation = **prepared;
+    struct Job {
+        Session* self;
+        event::Evaluation* evaluation;
+    } job{this, hypervisor.memory().to_root(&evaluation)};
+    // In the context of the calling thread: on the CPU it runs on.
+    const int ran = platform_->run_on(
+        platform_->this_cpu(),
+        [](void* argument) {
+            auto& work = *static_cast<Job*>(argument);
+            work.self->hypervisor.hypercall_here(vcpu::Hypercall::kEvaluate,
+                                                 reinterpret_cast<u64>(work.evaluation));
+        },
+        &job);
+    u32 error = RS_ERR_BAD_CORE;
+    if (ran == 0) {
+        const script::RunResult& result = evaluation.result;
+        copy_bytes(tail, evaluation.text_in_guest, evaluation.text_len);
+        request.text_len = evaluation.text_len;
+        request.value = result.last_value;
+        request.script_error = result.error;
+        request.error_pc = result.pc;
+        request.error_value = result.value;
+        request.core = evaluation.core;
+        error = RS_OK;
+    }
+    registry.release_evaluation(&evaluation);
+    return error;
+}
+
+u32 Session::publish_and_wait() {
+    hypervisor.signal_adoption();
+    // Every core exits at the NMI and adopts on its way back; a core in a long script follows when
+    // that run ends, which its time limit bounds.
+    constexpr u64 kMaxRounds = 100'000'000;
+    const u64 generation = engine.generation();
+    for (u64 round = 0; !engine.all_adopted(generation); ++round) {
+        if (round == kMaxRounds)
+            return RS_ERR_CORES_NOT_HALTED;
+        platform_->relax();
+    }
+    registry.reclaim();
+    return RS_OK;
+}
+
+u32 Session::cpu_online(u32 cpu) {
+    if (auto launched = hypervisor.launch_here(); !launched)
+        return launched.error().code;
+    engine.set_participating(cpu, true);
+    hypervisor.hypercall_here(vcpu::Hypercall::kAdopt);
+    return RS_OK;
+}
+
+u32 Session::cpu_offline(u32 cpu) {
+    if (auto stopped = hypervisor.stop_here(); !stopped)
+        return stopped.error().code;
+    engine.set_participating(cpu, false);
+    return RS_OK;
+}
+
+u32 Session::register_event(u32 client, void* image, u64 bytes) {
+    auto& detail = *static_cast<rs_event_detail*>(image);
+    const auto tag = registry.add({static_cast<const u8*>(image), bytes}, client);
+    if (!tag)
+        return tag.error().code;
+    if (const u32 error = publish_and_wait(); error != RS_OK) {
+        rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR, .tag = *tag};
+        (void)registry.modify(clear);
+        return error;
+    }
+    detail.tag = *tag;
+    detail.event_id = u32(*tag - RS_TAG_BASE);
+    return RS_OK;
+}
+
+u32 Session::modify_event(rs_modify_event& request) {
+    if (auto modified = registry.modify(request); !modified)
+        return modified.error().code;
+    return request.action == RS_MODIFY_QUERY ? u32{RS_OK} : publish_and_wait();
+}
+
+bool Session::has_news() {
+    for (Client& client : clients)
+        if (client.id && client.waits && has_messages(client))
+            return true;
+    return false;
+}
+
+}  // namespace ringside

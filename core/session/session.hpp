@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One load of the hypervisor with its event engine, and the clients of the device. Kernel context
+// only, the caller serialises; nothing here is read in root mode.
+#pragma once
+
+#include "core_api.h"
+#include "event/registry.hpp"
+#include "vcpu/hypervisor.hpp"
+
+namespace ringside {
+
+/// One open file of the device.
+struct Client {
+    u32 id = 0;  ///< 0: free
+    bool waits = false;
+    ring::MergedReader reader;
+};
+
+/// Everything between load and unload.
+class Session final : public event::Machine {
+public:
+    /// Slides under every CPU, or leaves everything as it was.
+    u32 load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_kernel_facts& facts,
+             rs_load& request);
+    u32 unload();
+
+    /// CPU hotplug, on that CPU.
+    u32 cpu_online(u32 cpu);
+    u32 cpu_offline(u32 cpu);
+
+    /// Registers an event and makes it effective on all cores; nothing is left of one that fails.
+    u32 register_event(u32 client, void* image, u64 bytes);
+    u32 modify_event(rs_modify_event& request);
+
+    bool core_exists(u32 core) override {
+        return hypervisor.is_virtualized(core) && platform_->core_online(core);
+    }
+    bool pid_exists(u32 pid) override { return pid == 0 || platform_->pid_exists(pid); }
+
+    /// RS_IOC_EVAL; `bytes` of program, then room for text, lie behind the request.
+    u32 evaluate(rs_eval& request, u64 bytes);
+
+    Client* find_client(u32 id);
+    u32 add_client(u32 id);
+    void remove_client(u32 id);
+    /// Whole messages, oldest first; 0: none (the client counts as waiting then), -1: does not fit.
+    s64 read_messages(Client& client, u8* buffer, u64 bytes);
+    /// Whether there are any; if not, the client counts as waiting.
+    bool has_messages(Client& client);
+    /// Whether a waiting client has messages by now.
+    bool has_news();
+
+    bool is_loaded = false;
+    vcpu::Hypervisor hypervisor;
+    event::Engine engine;
+    event::Registry registry;
+    Client clients[ring::kMaxOwners] = {};
+
+private:
+    Result<void> bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& facts,
+                          const rs_load& request, u32& failed_core);
+    void tear_down();
+    /// Makes every virtualized core take over what was published, and waits for it.
+    u32 publish_and_wait();
+    bool attach_client(Client& client);
+
+    const rs_platform* platform_ = nullptr;
+    bool engine_open_ = false;
+    bool registry_open_ = false;
+};
+
+}  // namespace ringside

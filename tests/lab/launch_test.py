@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All CPUs or none: launches that fail half-way, many in a row, CPUs that come and go."""
+
+from cycles_test import SLACK_KB, free_memory_kb
+from debuggee import Background, Session
+
+
+def test_a_launch_that_fails_leaves_every_core_as_it_was(lab):
+    lab.out("launch fail", timeout=120)
+
+
+def test_a_launch_that_fails_on_the_last_of_four_cores_is_rolled_back(lab4):
+    lab4.out("launch fail", timeout=120)
+
+
+def test_a_hundred_launches_under_load_leave_no_memory_behind(lab):
+    lab.out("launch cycle 4")
+    before = free_memory_kb(lab)
+    load = Background(lab, "workload mixed 15")
+    lab.out("launch cycle 100", timeout=180)
+    load.finish(150)
+    assert before[0] - free_memory_kb(lab)[0] < SLACK_KB
+
+
+def test_nested_paging_hides_nothing_the_guest_needs(lab):
+    said = lab.debugger("load vmm npt=on", "? .all = 0;", "!interrupt script { .all++; }",
+                        "sleep 3e8", "print .all", "events c all", "unload", load=False).stdout
+    counted = [int(line, 16) for line in said.splitlines()
+               if line and set(line) <= set("0123456789abcdef")]
+    assert counted and counted[-1] > 10
+
+
+def test_a_core_that_goes_and_comes_back_is_hooked_again(lab):
+    with Session(lab, '!interrupt ec core 1 script { printf("hit %x\\n", $core); }') as session:
+        for _ in range(3):
+            assert lab.out("cd /sys/devices/system/cpu; echo 0 >cpu1/online; cat online") == "0\n"
+            assert lab.out("cd /sys/devices/system/cpu; echo 1 >cpu1/online; cat online") == "0-1\n"
+        seen = session.lines.count("hit 1")
+        lab.out("taskset 2 workload cpu 1")
+        session.do("events")
+        assert session.lines.count("hit 1") > seen + 10
+        session.finish("events c all", "unload")
+
+
+def test_suspend_is_refused_with_a_sentence(lab):
+    with Session(lab) as session:
+        assert lab.shell("echo mem >/sys/power/state").returncode != 0
+        assert "suspend refused while the hypervisor is loaded" in lab.out("dmesg | tail -n 5")
+        session.finish("unload")
+
+
+def test_removing_the_module_takes_a_loaded_hypervisor_out(lab):
+    with Session(lab, "? .all = 0;", "!interrupt script { .all++; }") as session:
+        session.kill()
+    lab.out("until rmmod -f ringside; do usleep 100000; done", timeout=20)
+    assert lab.out("echo alive") == "alive\n"
+    lab.out("insmod /lib/modules/ringside.ko")
+    said = lab.debugger("status", load=False).stdout
+    assert "vmm loaded            no" in said
