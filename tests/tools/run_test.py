@@ -32,6 +32,12 @@ esac
 """
 
 
+def take_signals():
+    """A job in the background or under nohup has signals ignored, and a shell cannot trap those."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Run:
     """A copy of run.sh with a program that only takes notes."""
 
@@ -56,7 +62,8 @@ class Run:
     def start(self, *arguments):
         return subprocess.Popen([str(self.folder / "run.sh"), *arguments], cwd="/", text=True,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, env=self.environment)
+                                stderr=subprocess.PIPE, env=self.environment,
+                                preexec_fn=take_signals)
 
     def __call__(self, *arguments):
         process = self.start(*arguments)
