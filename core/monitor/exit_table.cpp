@@ -55,6 +55,7 @@ void fill(vcpu::ExitTable& table) {
     set(ExitReason::kExternalInterrupt, on_external_interrupt);
     set(ExitReason::kNmi, on_nmi);
     set(ExitReason::kInterruptWindow, on_window);
+    set(ExitReason::kHalt, on_halt);
     set(ExitReason::kNmiUnblocked, on_nmi_unblocked);
     set(ExitReason::kHypercall, on_hypercall);
     set(ExitReason::kReadMsr, on_read_msr);

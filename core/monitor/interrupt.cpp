@@ -7,13 +7,11 @@
 
 namespace ringside::monitor {
 
-vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
+namespace {
+
+/// Runs the events of an interrupt root mode has accepted, and has it delivered.
+void on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
     event::CoreState& state = *vcpu.core_state;
-    state.stats->interrupt_exits.add(1);
-    const s32 taken = vcpu.backend->take_interrupt();
-    if (taken < 0)
-        return vcpu::After::kResume;
-    const u8 vector = u8(taken);
     vcpu::GuestView guest{vcpu};
     if (event::on_arrival(state, vector, guest) == event::Verdict::kDeliver)
         vcpu.waiting.interrupts.add(vector);
@@ -23,6 +21,30 @@ vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
         std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).store(1);
         vcpu.waiting.nmi = true;
     }
+}
+
+}  // namespace
+
+vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
+    vcpu.core_state->stats->interrupt_exits.add(1);
+    const s32 vector = vcpu.backend->take_interrupt();
+    if (vector >= 0)
+        on_arrival(vcpu, u8(vector));
+    return vcpu::After::kResume;
+}
+
+/// The guest's HLT, waited for in root mode. The interrupt that ends it finds the guest behind it.
+vcpu::After on_halt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
+    constexpr u32 kHltBytes = 1;
+    event::CoreStats& stats = *vcpu.core_state->stats;
+    stats.close();  // nothing changes for as long as this takes
+    const s32 vector = vcpu.backend->halt();
+    stats.open();
+    if (vector < 0)
+        return vcpu::After::kResume;
+    stats.interrupt_exits.add(1);
+    vcpu.backend->skip_instruction(kHltBytes);
+    on_arrival(vcpu, u8(vector));
     return vcpu::After::kResume;
 }
 

@@ -10,6 +10,7 @@ namespace ringside::monitor {
 void fill(vcpu::ExitTable& table);
 
 vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_halt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_hypercall(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_read_msr(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_write_msr(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);

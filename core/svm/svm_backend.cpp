@@ -8,6 +8,7 @@
 
 extern "C" {
 ringside::s32 rs_take_interrupt();
+ringside::s32 rs_halt(const ringside::u32* nmi_count, ringside::u32 nmi_seen);
 int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value);
 int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value);
 
@@ -53,6 +54,7 @@ Exit SvmBackend::decode_exit(PendingEvent& in_flight) {
     if (traits_.shadow_lost) [[unlikely]]
         remember_lost_shadow(code);
 
+    may_halt_ = false;
     Exit exit{.code = vmcb_.exit_code};
     if (code == ExitCode::kIntr) [[likely]] {
         exit.reason = ExitReason::kExternalInterrupt;
@@ -64,6 +66,9 @@ Exit SvmBackend::decode_exit(PendingEvent& in_flight) {
             break;
         case ExitCode::kVintr:
             exit.reason = ExitReason::kInterruptWindow;
+            break;
+        case ExitCode::kHlt:
+            exit.reason = ExitReason::kHalt;
             break;
         case ExitCode::kIret:
             exit.reason = ExitReason::kNmiUnblocked;
@@ -311,6 +316,15 @@ s32 SvmBackend::take_interrupt() {
     return rs_take_interrupt();
 }
 
+s32 SvmBackend::halt() {
+    vmcb_.interrupt_shadow = 0;
+    if (!(vmcb_.rflags & rflags::IF)) {
+        may_halt_ = true;  // only an NMI ends this one
+        return -1;
+    }
+    return rs_halt(&vcpu_.nmi_count, vcpu_.nmi_seen);
+}
+
 vcpu::Interruptibility SvmBackend::interruptibility() {
     return {.interrupt_flag = (vmcb_.rflags & rflags::IF) != 0,
             .shadow = (vmcb_.interrupt_shadow & kInterruptShadow) != 0,
@@ -337,7 +351,9 @@ void SvmBackend::set_windows(const vcpu::EntryPlan& plan) {
     // V_IRQ only detects the moment; its intercept comes before any delivery. A vector held back by
     // the task priority is looked at again at every exit: this kernel sets its TPR once, and the
     // interrupt intercept keeps exits coming.
-    u32 intercepts = vmcb_.intercept_misc1 & ~(misc1::kVintr | misc1::kIret);
+    u32 intercepts = vmcb_.intercept_misc1 & ~(misc1::kVintr | misc1::kIret | misc1::kHlt);
+    if (traits_.halt_in_root && (intercepts & misc1::kIntr) && !may_halt_)
+        intercepts |= misc1::kHlt;
     if (plan.interrupt_window) [[unlikely]] {
         intercepts |= misc1::kVintr;
         vmcb_.interrupt_control =

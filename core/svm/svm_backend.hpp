@@ -69,6 +69,7 @@ static_assert(offsetof(Vmcb, rflags) == VMCB_RFLAGS && offsetof(Vmcb, rax) == VM
 /// Differences between machines, found once at load.
 struct Traits {
     bool software_delivery = false;  ///< QEMU TCG: EVENTINJ can deliver an interrupt twice
+    bool halt_in_root = false;       ///< QEMU TCG: a guest halted with GIF = 0 would never wake
     bool shadow_lost = false;        ///< QEMU TCG: VMRUN does not restore the interrupt shadow
     bool has_next_rip = false;       ///< NRIPS
 };
@@ -91,6 +92,7 @@ public:
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;
     s32 take_interrupt() override;
+    s32 halt() override;
     vcpu::Interruptibility interruptibility() override;
     vcpu::Injected inject(const vcpu::PendingEvent& event, vcpu::PendingEvent& fault) override;
     void set_windows(const vcpu::EntryPlan& plan) override;
@@ -109,7 +111,8 @@ private:
     Traits traits_;
     LeaveBlock* leave_;
     LeaveBlock* leave_in_kernel_;
-    u64 shadowed_rip_ = 0;  ///< where an exit found a shadow that the next entry loses
+    bool may_halt_ = false;  ///< the next entry lets the guest halt by itself
+    u64 shadowed_rip_ = 0;   ///< where an exit found a shadow that the next entry loses
     bool hsave_cleared_ = false;
     bool hsave_used_ = false;
 };

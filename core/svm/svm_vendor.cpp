@@ -88,6 +88,7 @@ Result<void> SvmVendor::probe() {
     if (x86::read_cr<4>() & (emulated ? kUnsupported : x86::cr4::FRED))
         return Error{RS_ERR_UNSUPPORTED_STATE, x86::read_cr<4>()};
     traits_ = {.software_delivery = emulated,
+               .halt_in_root = emulated,
                .shadow_lost = emulated,
                .has_next_rip = x86::has_svm_next_rip()};
     return {};

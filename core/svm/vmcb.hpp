@@ -89,7 +89,7 @@ static_assert(offsetof(Vmcb, star) == 0x600 && offsetof(Vmcb, cr2) == 0x640);
 /// Bits of intercept_misc1.
 namespace misc1 {
 inline constexpr u32 kIntr = 1u << 0, kNmi = 1u << 1, kVintr = 1u << 4, kIret = 1u << 20,
-                     kMsrProtection = 1u << 28, kShutdown = 1u << 31;
+                     kHlt = 1u << 24, kMsrProtection = 1u << 28, kShutdown = 1u << 31;
 }
 /// Bits of intercept_misc2.
 namespace misc2 {
@@ -130,6 +130,7 @@ enum class ExitCode : u64 {
     kNmi = 0x61,
     kVintr = 0x64,
     kIret = 0x74,
+    kHlt = 0x78,
     kMsr = 0x7c,
     kShutdown = 0x7f,
     kVmrun = 0x80,

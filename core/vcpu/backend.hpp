@@ -39,6 +39,10 @@ public:
     /// Accepts the interrupt that caused the exit, as the processor would: it moves from IRR to ISR
     /// in the local APIC. -1: none was there any more.
     virtual s32 take_interrupt() = 0;
+    /// Waits in the guest's stead, which was about to halt, until an interrupt or an NMI comes.
+    /// Accepts the interrupt and returns its vector; -1: none came, the guest is to be entered
+    /// again where it was. May decide to let the guest halt by itself.
+    virtual s32 halt() = 0;
 
     virtual Interruptibility interruptibility() = 0;
     /// Places `event` in the next entry, or delivers it at once. At most one call an entry.

@@ -10,6 +10,7 @@ enum class ExitReason : u8 {
     kExternalInterrupt,  ///< a physical interrupt wants to be taken
     kNmi,                ///< a physical NMI
     kInterruptWindow,    ///< the guest became able to take an interrupt
+    kHalt,               ///< HLT, while Traits of the vendor ask for it
     kNmiUnblocked,       ///< the guest is about to leave its NMI handler
     kHypercall,          ///< VMMCALL, VMCALL
     kReadMsr,            ///< guest_registers().rcx is the MSR

@@ -22,6 +22,22 @@ rs_take_interrupt:
 	ret
 	int3
 
+/* s32 rs_halt(const u32 *nmi_count, u32 nmi_seen): halts until an interrupt or an NMI comes, at once
+ * if the count has moved. Returns the vector accepted, -1 for none. */
+	.globl rs_halt
+	.type rs_halt, @function
+rs_halt:
+	mov $-1, %eax
+rs_halt_begin:
+	cmp %esi, (%rdi)
+	jne rs_halt_end
+	sti
+	hlt
+rs_halt_end:
+	cli
+	ret
+	int3
+
 /* int rs_safe_read_msr(u32 msr, u64 *value), int rs_safe_write_msr(u32 msr, u64 value):
  * 0, or -1 if the processor raised #GP. */
 	.globl rs_safe_read_msr
@@ -69,12 +85,7 @@ rs_host_stubs:
 	.set vector, 0
 	.rept 256
 	.if vector == 2
-	/* NMI: only noted here; the polling points look at the count. */
-	push %rax
-	mov RS_IST_VCPU+8(%rsp), %rax
-	incl RS_VCPU_NMI_COUNT(%rax)
-	pop %rax
-	iretq
+	jmp .Lnmi
 	.elseif vector < 32
 	.if (vector != 8) && (vector != 10) && (vector != 11) && (vector != 12) && (vector != 13) && (vector != 14) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
 	push $0
@@ -88,6 +99,21 @@ rs_host_stubs:
 	.balign RS_STUB_BYTES
 	.set vector, vector + 1
 	.endr
+
+/* NMI: only noted here; the polling points look at the count. One that comes between the last look
+ * of rs_halt and its HLT would be slept over: it goes on behind it. */
+.Lnmi:
+	push %rax
+	mov RS_IST_VCPU+8(%rsp), %rax
+	incl RS_VCPU_NMI_COUNT(%rax)
+	mov 8(%rsp), %rax
+	cmp $rs_halt_begin, %rax
+	jb 1f
+	cmp $rs_halt_end, %rax
+	jae 1f
+	movq $rs_halt_end, 8(%rsp)
+1:	pop %rax
+	iretq
 
 .Linterrupt:
 	btrl $9, 16(%rsp)

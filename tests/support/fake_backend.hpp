@@ -52,6 +52,7 @@ public:
     }
     u8 privilege_level() override { return level; }
     void skip_instruction(u32 length) override { skipped_bytes += length; }
+    s32 halt() override { return take_interrupt(); }
     void intercept_interrupts(bool on) override { intercept_calls.push_back(on); }
     s32 take_interrupt() override {
         if (interrupts.empty())

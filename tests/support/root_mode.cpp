@@ -9,10 +9,14 @@
 
 extern "C" {
 ringside::s32 rs_take_interrupt();
+ringside::s32 rs_halt(const ringside::u32* nmi_count, ringside::u32 nmi_seen);
 int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value);
 int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value);
 
 ringside::s32 rs_take_interrupt() {
+    return -1;
+}
+ringside::s32 rs_halt(const ringside::u32*, ringside::u32) {
     return -1;
 }
 int rs_safe_read_msr(ringside::u32, ringside::u64*) {

@@ -79,6 +79,25 @@ TEST(HandleExit, DeliversTheHigherOfTwoFirst) {
     expect_no_loss(machine);
 }
 
+TEST(HandleExit, WaitsInTheGuestsSteadAndDeliversBehindTheHalt) {
+    FakeMachine machine;
+    machine.backend().interrupts.push_back(0xec);
+    machine.exit(ExitReason::kHalt);
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    EXPECT_EQ(machine.backend().injected[0].vector, 0xec);
+    EXPECT_EQ(machine.backend().skipped_bytes, 1u);
+    EXPECT_EQ(machine.stats().interrupt_exits.get(), 1u);
+    EXPECT_EQ(machine.stats().sequence.get() % 2, 0u);
+    expect_no_loss(machine);
+}
+
+TEST(HandleExit, HaltsAgainWhenOnlyAnNmiOfOursCame) {
+    FakeMachine machine;
+    machine.exit(ExitReason::kHalt);
+    EXPECT_TRUE(machine.backend().injected.empty());
+    EXPECT_EQ(machine.backend().skipped_bytes, 0u);
+}
+
 TEST(HandleExit, GoesOnWhenTheInterruptHasVanished) {
     FakeMachine machine;
     EXPECT_TRUE(machine.exit(ExitReason::kExternalInterrupt));
