@@ -5,12 +5,28 @@
 
 #include "session/session.hpp"
 #include "svm/svm_vendor.hpp"
+#include "vmx/vmx_vendor.hpp"
 #include "x86/cpuid.hpp"
 
 namespace {
 
 constinit ringside::Session session;
 constinit ringside::svm::SvmVendor svm_vendor;
+constinit ringside::vmx::VmxVendor vmx_vendor;
+
+/// Whom this processor belongs to; nullptr if it cannot be virtualized.
+ringside::vcpu::Vendor* find_vendor(__u32& id) {
+    if (ringside::x86::has_vmx()) {
+        id = RS_VENDOR_VMX;
+        return &vmx_vendor;
+    }
+    if (ringside::x86::has_svm()) {
+        id = RS_VENDOR_SVM;
+        return &svm_vendor;
+    }
+    id = RS_VENDOR_NONE;
+    return nullptr;
+}
 
 using ringside::u32;
 using ringside::u8;
@@ -20,25 +36,21 @@ using ringside::u8;
 extern "C" {
 
 __u32 rs_core_probe(__u32* vendor) {
-    *vendor = RS_VENDOR_NONE;
-    if (ringside::x86::has_vmx()) {
-        *vendor = RS_VENDOR_VMX;
-        return RS_ERR_VENDOR_NOT_YET;
-    }
-    if (!ringside::x86::has_svm())
+    auto* found = find_vendor(*vendor);
+    if (!found)
         return RS_ERR_NO_SVM;
-    *vendor = RS_VENDOR_SVM;
     if (session.is_loaded)
         return RS_OK;
-    const auto probed = svm_vendor.probe();
+    const auto probed = found->probe();
     return probed ? u32{RS_OK} : u32{probed.error().code};
 }
 
 __u32 rs_core_load(const struct rs_platform* platform, const struct rs_kernel_facts* facts,
                    struct rs_load* request) {
     u32 vendor = 0;
-    const u32 error = rs_core_probe(&vendor);
-    return error != RS_OK ? error : session.load(svm_vendor, *platform, *facts, *request);
+    if (const u32 error = rs_core_probe(&vendor); error != RS_OK)
+        return error;
+    return session.load(*find_vendor(vendor), *platform, *facts, *request);
 }
 
 __u32 rs_core_unload(void) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "monitor/monitor.hpp"
 #include "vcpu/exit_loop.hpp"
-#include "vcpu/hypercall.hpp"
+#include "x86/instructions.hpp"
 
 namespace ringside::monitor {
 
@@ -35,13 +35,12 @@ After on_virtualization_instruction(Vcpu& vcpu, const Exit&) {
     return After::kResume;
 }
 
-/// The processor refused to enter the guest: before its first instruction it goes on without us,
-/// and the launch reports that; later there is no state to trust.
-After on_entry_failed(Vcpu& vcpu, const Exit& exit) {
-    if (vcpu.exits != 1)
-        return on_unexpected(vcpu, exit);
-    vcpu.backend->write_register(RS_FULL_RAX, vcpu::kLeft);
-    return After::kDevirtualize;
+/// INVD would throw away what root mode has written, too: everything goes to memory first.
+After on_invalidate_caches(Vcpu& vcpu, const Exit&) {
+    constexpr u32 kInvdBytes = 2;
+    x86::write_back_caches();
+    vcpu.backend->skip_instruction(kInvdBytes);
+    return After::kResume;
 }
 
 }  // namespace
@@ -58,6 +57,11 @@ void fill(vcpu::ExitTable& table) {
     set(ExitReason::kHalt, on_halt);
     set(ExitReason::kNmiUnblocked, on_nmi_unblocked);
     set(ExitReason::kHypercall, on_hypercall);
+    set(ExitReason::kCpuid, on_cpuid);
+    set(ExitReason::kWriteControlRegister, on_write_control_register);
+    set(ExitReason::kSetExtendedControl, on_set_extended_control);
+    set(ExitReason::kInvalidateCaches, on_invalidate_caches);
+    set(ExitReason::kInit, on_init);
     set(ExitReason::kReadMsr, on_read_msr);
     set(ExitReason::kWriteMsr, on_write_msr);
     set(ExitReason::kVirtualizationInstruction, on_virtualization_instruction);

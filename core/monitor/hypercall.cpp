@@ -14,16 +14,22 @@ using vcpu::After;
 using vcpu::Hypercall;
 using vcpu::Vcpu;
 
-constexpr u32 kVmmcallBytes = 3;
+constexpr u32 kHypercallBytes = 3;  ///< VMMCALL and VMCALL
 
 /// Runs the guest's call in its stead: the hypervisor below sees the same registers.
 void forward(Vcpu& vcpu) {
     u64 rax = vcpu.backend->read_register(RS_FULL_RAX);
     auto& r = *vcpu.registers;
-    asm volatile("vmmcall"
-                 : "+a"(rax), "+b"(r.rbx), "+c"(r.rcx), "+d"(r.rdx), "+S"(r.rsi)
-                 :
-                 : "memory");
+    if (vcpu.machine->is_intel)
+        asm volatile("vmcall"
+                     : "+a"(rax), "+b"(r.rbx), "+c"(r.rcx), "+d"(r.rdx), "+S"(r.rsi)
+                     :
+                     : "memory");
+    else
+        asm volatile("vmmcall"
+                     : "+a"(rax), "+b"(r.rbx), "+c"(r.rcx), "+d"(r.rdx), "+S"(r.rsi)
+                     :
+                     : "memory");
     vcpu.backend->write_register(RS_FULL_RAX, rax);
 }
 
@@ -43,13 +49,13 @@ After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
     if (!privileged || !ours) {
         if (vcpu.machine->forward_hypercalls && privileged) {
             forward(vcpu);
-            backend.skip_instruction(kVmmcallBytes);
+            backend.skip_instruction(kHypercallBytes);
         } else {
             vcpu::queue_undefined_instruction(vcpu);
         }
         return After::kResume;
     }
-    backend.skip_instruction(kVmmcallBytes);
+    backend.skip_instruction(kHypercallBytes);
     u64 result = 0;
     switch (Hypercall(vcpu.registers->rcx)) {
         case Hypercall::kPing:
@@ -66,6 +72,8 @@ After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
         }
         case Hypercall::kDevirtualize: {
             const bool at_any_cost = vcpu.registers->rdx != 0;
+            if (at_any_cost)
+                vcpu::return_interrupts(vcpu);
             if (at_any_cost || has_nothing_to_deliver(vcpu)) {
                 backend.write_register(RS_FULL_RAX, vcpu::kLeft);
                 return After::kDevirtualize;

@@ -12,9 +12,14 @@ void fill(vcpu::ExitTable& table);
 vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_halt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_hypercall(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_cpuid(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_write_control_register(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_set_extended_control(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_read_msr(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_write_msr(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_triple_fault(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_init(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_entry_failed(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_unexpected(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 
 }  // namespace ringside::monitor

@@ -211,7 +211,14 @@ u32 Session::evaluate(rs_eval& request, u64 bytes) {
     return error;
 }
 
+void Session::drop_abandoned_cores() {
+    for (u32 core = 0; core < hypervisor.core_count(); ++core)
+        if (hypervisor.take_abandoned(core))
+            engine.set_participating(core, false);
+}
+
 u32 Session::publish_and_wait() {
+    drop_abandoned_cores();
     hypervisor.signal_adoption();
     // Every core exits at the NMI and adopts on its way back; a core in a long script follows when
     // that run ends, which its time limit bounds.
@@ -220,6 +227,7 @@ u32 Session::publish_and_wait() {
     for (u64 round = 0; !engine.all_adopted(generation); ++round) {
         if (round == kMaxRounds)
             return RS_ERR_CORES_NOT_HALTED;
+        drop_abandoned_cores();
         platform_->relax();
     }
     registry.reclaim();

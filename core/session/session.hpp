@@ -62,6 +62,8 @@ private:
     void tear_down();
     /// Makes every virtualized core take over what was published, and waits for it.
     u32 publish_and_wait();
+    /// Forgets cores that root mode had to leave by itself, so that nobody waits for them.
+    void drop_abandoned_cores();
     bool attach_client(Client& client);
 
     const rs_platform* platform_ = nullptr;

@@ -2,7 +2,9 @@
 #include "svm/svm_backend.hpp"
 
 #include "svm/software_delivery.hpp"
+#include "vcpu/emergency_log.hpp"
 #include "vcpu/exit_loop.hpp"
+#include "vcpu/register_rules.hpp"
 #include "x86/control_registers.hpp"
 #include "x86/msr.hpp"
 
@@ -143,8 +145,6 @@ u64 SvmBackend::read_register(vcpu::Register which) {
             return vmcb_.cr0;
         case RS_FULL_CR2:
             return vmcb_.cr2;
-        case RS_FULL_CR8:
-            return x86::read_cr<8>();
         case RS_FULL_CS:
             return vmcb_.cs.selector;
         case RS_FULL_DS:
@@ -157,14 +157,6 @@ u64 SvmBackend::read_register(vcpu::Register which) {
             return vmcb_.gs.selector;
         case RS_FULL_SS:
             return vmcb_.ss.selector;
-        case RS_FULL_DR0:
-            return x86::read_dr<0>();
-        case RS_FULL_DR1:
-            return x86::read_dr<1>();
-        case RS_FULL_DR2:
-            return x86::read_dr<2>();
-        case RS_FULL_DR3:
-            return x86::read_dr<3>();
         case RS_FULL_DR6:
             return vmcb_.dr6;
         case RS_FULL_DR7:
@@ -187,15 +179,8 @@ u64 SvmBackend::read_register(vcpu::Register which) {
             return vmcb_.efer & ~x86::efer::SVME::kMask;
         case RS_FULL_CPL:
             return vmcb_.cpl;
-        case RS_FULL_XCR0: {
-            if (!(x86::read_cr<4>() & x86::cr4::OSXSAVE))
-                return 0;
-            u32 low, high;
-            asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-            return u64{high} << 32 | low;
-        }
         default:
-            return 0;
+            return vcpu::read_live_register(which);
     }
 }
 
@@ -217,68 +202,39 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
             vmcb_.rip = value;
             return true;
         case RS_FULL_RFLAGS:
-            if (value & (~rflags::kDefined | rflags::VM) || !(value & rflags::Fixed1))
+            if (!vcpu::is_allowed_rflags(value))
                 return false;
             vmcb_.rflags = value;
             return true;
-        case RS_FULL_CR0: {
-            // Paging and protection stay on; NW needs CD; nothing undefined.
-            constexpr u64 kNeeded = x86::cr0::PE | x86::cr0::PG;
-            constexpr u64 kDefined = 0xe005003f;
-            if (value & ~kDefined || (value & kNeeded) != kNeeded ||
-                ((value & x86::cr0::NW) && !(value & x86::cr0::CD)))
+        case RS_FULL_CR0:
+            if (!vcpu::is_allowed_cr0(value))
                 return false;
             vmcb_.cr0 = value;
             return true;
-        }
         case RS_FULL_CR2:
             vmcb_.cr2 = value;
             return true;
         case RS_FULL_CR3:
-            if (value & ~(x86::page::kAddress | kPageMask) ||
-                !vcpu_.machine->ram.contains(Hpa{value & x86::page::kAddress}))
+            if (!vcpu::is_allowed_cr3(value, vcpu_.machine->ram))
                 return false;
             vmcb_.cr3 = value;
             vmcb_.tlb_control = kTlbFlushAll;
             return true;
-        case RS_FULL_CR4: {
-            // Only bits this kernel uses already, or that are always there; the paging mode stays.
-            constexpr u64 kSwitchable = x86::cr4::TSD | x86::cr4::DE | x86::cr4::PCE |
-                                        x86::cr4::OSFXSR | x86::cr4::OSXMMEXCPT | x86::cr4::MCE |
-                                        x86::cr4::PGE;
-            if ((value ^ vmcb_.cr4) &
-                ~(kSwitchable | (vmcb_.cr4 & (x86::cr4::SMEP | x86::cr4::SMAP | x86::cr4::UMIP))))
+        case RS_FULL_CR4:
+            if (!vcpu::is_allowed_cr4(value, vmcb_.cr4))
                 return false;
             vmcb_.cr4 = value;
             vmcb_.tlb_control = kTlbFlushAll;
             return true;
-        }
-        case RS_FULL_CR8:
-            if (value > 15)
-                return false;
-            x86::write_cr<8>(value);
-            return true;
-        case RS_FULL_DR0:
-            x86::write_dr<0>(value);
-            return true;
-        case RS_FULL_DR1:
-            x86::write_dr<1>(value);
-            return true;
-        case RS_FULL_DR2:
-            x86::write_dr<2>(value);
-            return true;
-        case RS_FULL_DR3:
-            x86::write_dr<3>(value);
-            return true;
         case RS_FULL_DR6:
-            if (value >> 32)
+            if (!vcpu::is_allowed_debug_register(value))
                 return false;
             vmcb_.dr6 = value;
             return true;
         case RS_FULL_DR7:
-            if (value >> 32)
+            if (!vcpu::is_allowed_debug_register(value))
                 return false;
-            vmcb_.dr7 = value | 0x400;
+            vmcb_.dr7 = value | vcpu::kDr7Fixed;
             return true;
         case RS_FULL_FSBASE:
             if (!canonical)
@@ -296,7 +252,7 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
             vmcb_.kernel_gs_base = value;
             return true;
         default:
-            return false;
+            return vcpu::write_live_register(which, value);
     }
 }
 
@@ -366,6 +322,10 @@ void SvmBackend::set_windows(const vcpu::EntryPlan& plan) {
     vmcb_.intercept_misc1 = intercepts;
 }
 
+bool SvmBackend::write_control_register(u32, u64) {
+    return false;  // none is intercepted
+}
+
 bool SvmBackend::read_msr(u32 msr, u64& value) {
     switch (msr) {
         case x86::IA32_EFER:
@@ -404,6 +364,14 @@ bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
         default:
             return rs_safe_write_msr(msr, value) == 0;
     }
+}
+
+void SvmBackend::report_entry_failure(vcpu::EmergencyLog& log) {
+    log.text("ringside: VMCB cr0 ").hex(vmcb_.cr0).text(" cr3 ").hex(vmcb_.cr3);
+    log.text(" cr4 ").hex(vmcb_.cr4).text(" efer ").hex(vmcb_.efer).text(" rip ").hex(vmcb_.rip);
+    log.text(" rflags ").hex(vmcb_.rflags).text(" cs ").hex(vmcb_.cs.attributes);
+    log.text(" asid ").hex(vmcb_.asid).text(" intercepts ").hex(vmcb_.intercept_misc2);
+    log.text(" injection ").hex(vmcb_.event_injection).end();
 }
 
 void* SvmBackend::prepare_devirtualize() {

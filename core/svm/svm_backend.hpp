@@ -96,10 +96,12 @@ public:
     vcpu::Interruptibility interruptibility() override;
     vcpu::Injected inject(const vcpu::PendingEvent& event, vcpu::PendingEvent& fault) override;
     void set_windows(const vcpu::EntryPlan& plan) override;
+    bool write_control_register(u32 number, u64 value) override;
     bool read_msr(u32 msr, u64& value) override;
     bool write_msr(u32 msr, u64 value, bool& leave) override;
     void block_nmis() override { asm volatile("clgi" : : : "memory"); }
     void unblock_nmis() override { asm volatile("stgi" : : : "memory"); }
+    void report_entry_failure(vcpu::EmergencyLog& log) override;
     void* prepare_devirtualize() override;
 
 private:

@@ -188,6 +188,8 @@ bool SvmVendor::launch(LaunchContext& context, VcpuBlock& block) {
                    save_area_page(context.memory, block).value() | context.encryption);
     capture_guest(*guest_vmcb(block));
     state.launch.host_cr4 = x86::host_cr4(x86::read_cr<4>());
+    if (context.breaks_entry)
+        guest_vmcb(block)->asid = 0;  // the host's
     // 0: this runs as the guest now. Else the processor refused and the CPU was left again.
     if (rs_svm_launch(&state.launch) == 0)
         return true;

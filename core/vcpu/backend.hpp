@@ -19,6 +19,8 @@ enum class Injected : u8 {
     kRefused,  ///< delivering it faults; `fault` is what the guest gets instead
 };
 
+class EmergencyLog;
+
 class Backend {
 public:
     /// Reads the last exit from the hardware's save area, with the event that was being delivered
@@ -31,7 +33,8 @@ public:
     /// False: not a value the guest could be entered with; nothing changed.
     virtual bool write_register(Register which, u64 value) = 0;
     virtual u8 privilege_level() = 0;
-    /// Moves rip over the instruction that caused the exit.
+    /// Moves rip over the instruction that caused the exit. `length` counts where the hardware does
+    /// not tell.
     virtual void skip_instruction(u32 length) = 0;
 
     /// Exit on physical interrupts, or let the guest take them directly.
@@ -50,6 +53,9 @@ public:
     /// Arms exactly the windows of the plan.
     virtual void set_windows(const EntryPlan& plan) = 0;
 
+    /// What a write of the guest's to CR0, CR4 or CR8 does when the hardware exits for it. False:
+    /// the guest gets #GP(0).
+    virtual bool write_control_register(u32 number, u64 value) = 0;
     /// MSR accesses the hardware exits for. False: the guest gets #GP(0).
     virtual bool read_msr(u32 msr, u64& value) = 0;
     /// `leave` is set when the write means that the kernel turns virtualization off.
@@ -58,6 +64,9 @@ public:
     /// Holds back NMIs until the entry; ends that.
     virtual void block_nmis() = 0;
     virtual void unblock_nmis() = 0;
+
+    /// Says why the processor may have refused the last entry, and what was in the save area.
+    virtual void report_entry_failure(EmergencyLog& log) = 0;
 
     /// Everything the entry code needs to become the guest for good. Returns the address of that
     /// block as the guest's kernel sees it.

@@ -16,7 +16,12 @@ enum class ExitReason : u8 {
     kReadMsr,            ///< guest_registers().rcx is the MSR
     kWriteMsr,
     kVirtualizationInstruction,  ///< VMRUN and its family: #UD for the guest
-    kNestedPageFault,            ///< address: the guest physical address
+    kCpuid,
+    kWriteControlRegister,  ///< address: its number (0, 4 or 8), detail: the value
+    kSetExtendedControl,    ///< XSETBV; guest_registers().rcx is the register
+    kInvalidateCaches,      ///< INVD, WBINVD
+    kInit,                  ///< INIT or SIPI for a CPU that is virtualized
+    kNestedPageFault,       ///< address: the guest physical address
     kTripleFault,
     kEntryFailed,  ///< the processor refused the guest state
     kUnknown,      ///< nothing we asked for; code holds the vendor's number
@@ -26,14 +31,15 @@ enum class ExitReason : u8 {
 struct Exit {
     ExitReason reason = ExitReason::kUnknown;
     u64 code = 0;     ///< the vendor's exit code
-    u64 address = 0;  ///< nested page fault: guest physical address
-    u64 detail = 0;   ///< nested page fault: error bits
+    u64 address = 0;  ///< nested page fault: guest physical address; else see the reason
+    u64 detail = 0;   ///< nested page fault: error bits; else see the reason
 };
 
 /// What the exit loop does after a handler.
 enum class After : u8 {
     kResume,        ///< enter the guest again
     kDevirtualize,  ///< leave root mode for good on this core
+    kAbandon,       ///< the same because the processor forces it: nobody asked
 };
 
 }  // namespace ringside::vcpu

@@ -2,6 +2,7 @@
 #include "vcpu/exit_loop.hpp"
 
 #include "event/adoption.hpp"
+#include "vcpu/emergency_log.hpp"
 
 namespace ringside::vcpu {
 namespace {
@@ -63,7 +64,32 @@ void inject_planned(Vcpu& vcpu) {
         pending.set(vcpu.waiting.interrupts.count());
 }
 
+void settle(Vcpu& vcpu) {
+    // The last look at NMIs happens with NMIs held back: one that comes later exits at once.
+    for (;;) {
+        sort_nmis(vcpu);
+        adopt_if_published(vcpu);
+        vcpu.backend->block_nmis();
+        if (*const_cast<volatile u32*>(&vcpu.nmi_count) == vcpu.nmi_seen) [[likely]]
+            break;
+        vcpu.backend->unblock_nmis();
+    }
+    inject_planned(vcpu);
+}
+
+void* leave(Vcpu& vcpu) {
+    vcpu.backend->block_nmis();
+    std::atomic_ref<bool>(vcpu.is_virtualized).store(false, std::memory_order_release);
+    return vcpu.backend->prepare_devirtualize();
+}
+
 }  // namespace
+
+void* abandon(Vcpu& vcpu) {
+    return_interrupts(vcpu);
+    std::atomic_ref<u32>(vcpu.machine->abandoned[vcpu.core]).store(1, std::memory_order_release);
+    return leave(vcpu);
+}
 
 void* handle_exit(Vcpu& vcpu) {
     Backend& backend = *vcpu.backend;
@@ -73,24 +99,20 @@ void* handle_exit(Vcpu& vcpu) {
     stats.exits.add(1);
     const Exit exit = backend.decode_exit(vcpu.waiting.in_flight);
     const After after = vcpu.machine->exits.handlers[u32(exit.reason)](vcpu, exit);
-    if (after == After::kDevirtualize) [[unlikely]] {
+    if (after != After::kResume) [[unlikely]] {
         stats.close();
-        backend.block_nmis();
-        vcpu.is_virtualized = false;
-        return backend.prepare_devirtualize();
+        return after == After::kAbandon ? abandon(vcpu) : leave(vcpu);
     }
-    // The last look at NMIs happens with NMIs held back: one that comes later exits at once.
-    for (;;) {
-        sort_nmis(vcpu);
-        adopt_if_published(vcpu);
-        backend.block_nmis();
-        if (*const_cast<volatile u32*>(&vcpu.nmi_count) == vcpu.nmi_seen) [[likely]]
-            break;
-        backend.unblock_nmis();
-    }
-    inject_planned(vcpu);
+    settle(vcpu);
     stats.close();
     return nullptr;
+}
+
+void settle_entry(Vcpu& vcpu) {
+    event::CoreStats& stats = *vcpu.core_state->stats;
+    stats.open();
+    settle(vcpu);
+    stats.close();
 }
 
 void signal_other_cores(Vcpu& vcpu) {
@@ -103,6 +125,29 @@ void signal_other_cores(Vcpu& vcpu) {
         if (std::atomic_ref<u32>(other->owed_nmi).exchange(1) == 0)
             machine.apic.send_nmi(other->apic_id);
     }
+}
+
+void return_interrupts(Vcpu& vcpu) {
+    const x86::LocalApic& apic = vcpu.machine->apic;
+    PendingSet waiting = vcpu.waiting.interrupts;
+    if (vcpu.waiting.in_flight.valid &&
+        vcpu.waiting.in_flight.type == EventType::kExternalInterrupt)
+        waiting.add(vcpu.waiting.in_flight.vector);
+    vcpu.waiting.interrupts = {};
+    vcpu.waiting.in_flight = {};
+    // What was accepted last is in service above everything else, so EOIs from the highest down
+    // reach exactly these.
+    for (PendingSet left = waiting; !left.empty(); left.remove(left.highest()))
+        apic.end_of_interrupt();
+    for (; !waiting.empty(); waiting.remove(waiting.highest()))
+        apic.send_to_self(vcpu.apic_id, waiting.highest());
+}
+
+EmergencyLog lasting_log(Vcpu& vcpu) {
+    Machine& machine = *vcpu.machine;
+    const bool is_ours = std::atomic_ref<u32>(machine.report.is_taken).exchange(1) == 0;
+    return EmergencyLog{machine.emergency_log != 0, machine.report.text,
+                        is_ours ? LeaveReport::kBytes : 0};
 }
 
 void queue_exception(Vcpu& vcpu, u8 vector, bool has_code, u32 code) {

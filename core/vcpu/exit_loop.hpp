@@ -13,10 +13,22 @@ namespace ringside::vcpu {
 /// Context: root mode, own vCPU, interrupts off.
 void* handle_exit(Vcpu& vcpu);
 
+/// Prepares the entry anew when an NMI was taken behind its preparation. What that had placed in
+/// the entry is `waiting.in_flight` again.
+void settle_entry(Vcpu& vcpu);
+
 /// Sends an NMI of ours to every other virtualized core, so that each passes through root mode and
 /// adopts what was published. Control never rides on interrupts of the guest, which an event might
 /// swallow.
 void signal_other_cores(Vcpu& vcpu);
+
+/// Gives accepted interrupts that wait back to the local APIC: each is ended and sent anew by this
+/// core to itself. For a core that leaves at once.
+void return_interrupts(Vcpu& vcpu);
+
+/// Leaves root mode on this core by itself, not because it was asked: as handle_exit() does, with
+/// accepted interrupts given back.
+void* abandon(Vcpu& vcpu);
 
 /// Queues an exception for the next entry; a fault code is pushed if `has_code`.
 void queue_exception(Vcpu& vcpu, u8 vector, bool has_code, u32 code);

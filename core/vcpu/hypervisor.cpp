@@ -15,6 +15,12 @@ namespace page = x86::page;
 namespace {
 constexpr u16 kHostCodeSelector = 0x10;
 constexpr u64 kHostRights = page::kWritable | page::kAccessed | page::kDirty;
+
+/// QEMU and Bochs answer reads of their debug port with its number; elsewhere nobody does.
+bool has_emergency_port() {
+    constexpr u8 kPort = 0xe9;
+    return x86::in_byte(kPort) == kPort;
+}
 }  // namespace
 
 LaunchContext Hypervisor::context() {
@@ -91,7 +97,8 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     machine.core_count = core_count_;
     machine.page_table_isolation = facts.page_table_isolation;
     machine.forward_hypercalls = x86::runs_under_hypervisor() && !x86::is_qemu_tcg();
-    machine.emergency_log = x86::is_qemu_tcg();
+    machine.is_intel = x86::has_vmx();
+    machine.emergency_log = has_emergency_port();
     return {};
 }
 
@@ -220,6 +227,7 @@ Result<void> Hypervisor::launch_here() {
     block.vcpu.apic_id = x86::local_apic_id();
     block.vcpu.is_virtualized = true;
     LaunchContext here = context();
+    here.breaks_entry = fails_at(LaunchStep::kEntry, core);
     if (!vendor_->launch(here, block)) {
         block.vcpu.is_virtualized = false;
         return Error{RS_ERR_LAUNCH_FAILED, core};
@@ -269,6 +277,7 @@ Result<void> Hypervisor::launch(u32& failed_core) {
             continue;  // went offline in between
         if (!job.result) {
             failed_core = core;
+            log_report();
             RS_TRY(stop());
             return job.result.error();
         }
@@ -363,6 +372,35 @@ bool Hypervisor::take_wakeup(u32 core) {
     // An NMI of ours that came too late to find root mode on this core.
     return !virtualized_[core] && blocks_[core] &&
            std::atomic_ref<u32>(blocks_[core]->vcpu.owed_nmi).exchange(0) != 0;
+}
+
+bool Hypervisor::take_abandoned(u32 core) {
+    // Not in the vCPU's block, which nested paging hides from this side.
+    if (!is_virtualized(core) || std::atomic_ref<u32>(machine_->abandoned[core]).exchange(0) == 0)
+        return false;
+    virtualized_[core] = false;
+    // It says so a moment before it is out; what runs there proves that it is.
+    platform_->run_on(
+        core, [](void*) {}, nullptr);
+    log_report();
+    return true;
+}
+
+void Hypervisor::log_report() {
+    char* line = machine_->report.text;
+    while (*line) {
+        char* end = line;
+        while (*end && *end != '\n')
+            ++end;
+        const bool is_last = *end == '\0';
+        *end = '\0';
+        platform_->log(RS_LOG_ERROR, line);
+        if (is_last)
+            break;
+        line = end + 1;
+    }
+    machine_->report.text[0] = '\0';
+    std::atomic_ref<u32>(machine_->report.is_taken).store(0);
 }
 
 u32 Hypervisor::virtualized_count() const {

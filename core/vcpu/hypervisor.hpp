@@ -15,6 +15,7 @@ enum class LaunchStep : u32 {
     kCoreMemory,
     kVendorTables,
     kLaunch,
+    kEntry,  ///< the processor refuses the guest state
 };
 
 /// Kernel context; the caller serialises. One object for the life of the module.
@@ -48,6 +49,9 @@ public:
 
     RootMemory& memory() { return memory_; }
     bool is_virtualized(u32 core) const { return core < core_count_ && virtualized_[core]; }
+    /// Whether root mode left this core by itself, which the processor forced it to do; asked once.
+    /// Its report goes to the log.
+    bool take_abandoned(u32 core);
     u32 core_count() const { return core_count_; }
     u32 virtualized_count() const;
 
@@ -59,9 +63,10 @@ private:
     Result<void> prepare_block(u32 core);
     Result<void> hide_private_pages();
     bool fails_at(LaunchStep step, u32 core = 0) const {
-        return fail_step_ == u32(step) && (step != LaunchStep::kLaunch || fail_core_ == core);
+        return fail_step_ == u32(step) && (step < LaunchStep::kLaunch || fail_core_ == core);
     }
     LaunchContext context();
+    void log_report();
 
     Vendor* vendor_ = nullptr;
     const rs_platform* platform_ = nullptr;

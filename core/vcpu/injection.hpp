@@ -16,14 +16,23 @@ enum class EventType : u8 {
     kNmi = 2,
     kException = 3,
     kSoftwareInterrupt = 4,
+    kPrivilegedSoftwareException = 5,  ///< INT1
+    kSoftwareException = 6,            ///< INT3, INTO
 };
 
-/// One event. `address` is CR2 for a page fault of ours.
+/// Whether the event is an instruction's doing: delivering it needs that instruction's length.
+constexpr bool is_software(EventType type) {
+    return type >= EventType::kSoftwareInterrupt;
+}
+
+/// One event. `address` is CR2 for a page fault of ours, `instruction_length` counts for software
+/// types.
 struct PendingEvent {
     EventType type = EventType::kExternalInterrupt;
     u8 vector = 0;
     bool valid = false;
     bool has_error_code = false;
+    u8 instruction_length = 0;
     u32 error_code = 0;
     u64 address = 0;
 };

@@ -31,6 +31,14 @@ struct TaskLayout {
 
 inline constexpr u32 kMaxCores = 256;
 
+/// Why root mode left a core by itself, for the kernel's log; one report for all cores. Written by
+/// the core that took it, read when that core has left.
+struct LeaveReport {
+    static constexpr usize kBytes = 0x1800;
+    u32 is_taken = 0;
+    char text[kBytes] = {};
+};
+
 struct Machine {
     memory::RamMap ram;
     memory::OwnedPages owned;
@@ -42,7 +50,10 @@ struct Machine {
     u32 core_count = 0;
     u32 page_table_isolation = 0;
     u32 forward_hypercalls = 0;  ///< run under another hypervisor: VMMCALLs of the guest are for it
+    u32 is_intel = 0;            ///< which hypercall instruction that takes
     u32 emergency_log = 0;       ///< port 0xe9 exists (QEMU, Bochs)
+    u32 abandoned[kMaxCores] = {};  ///< root mode left this core by itself
+    LeaveReport report;
     u32 wakeups[kMaxCores] = {};  ///< root asked for an NMI on this core to wake the readers
     Vcpu* vcpus[kMaxCores] = {};  ///< root addresses; nullptr where no CPU is possible
 };

@@ -23,14 +23,15 @@ struct HostTables {
 
 /// Pointers are root addresses. Written by its own core in root mode; `owed_nmi` also by others.
 struct Vcpu {
-    u32 nmi_count = 0;  ///< NMIs taken in root mode; grown by the NMI stub
-    u32 nmi_seen = 0;   ///< how many of them were looked at
+    u32 nmi_count = 0;   ///< NMIs taken in root mode; grown by the NMI stub
+    u32 nmi_seen = 0;    ///< how many of them were looked at
+    u32 keeps_nmis = 0;  ///< the next NMI taken in root mode leaves NMIs blocked behind it
     u32 core = 0;
-    u32 apic_id = 0;
+    GuestRegisters* registers = nullptr;
     Backend* backend = nullptr;
     Machine* machine = nullptr;
     event::CoreState* core_state = nullptr;
-    GuestRegisters* registers = nullptr;
+    u32 apic_id = 0;
     const u64* current_slot = nullptr;  ///< the guest's per-CPU pointer to the running task
     WaitingEvents waiting;
     bool is_virtualized = false;
@@ -43,6 +44,9 @@ struct Vcpu {
     memory::WalkCache walks = {};
 };
 static_assert(offsetof(Vcpu, nmi_count) == RS_VCPU_NMI_COUNT);
+static_assert(offsetof(Vcpu, nmi_seen) == RS_VCPU_NMI_SEEN);
+static_assert(offsetof(Vcpu, keeps_nmis) == RS_VCPU_KEEPS_NMIS);
+static_assert(offsetof(Vcpu, registers) == RS_VCPU_REGISTERS);
 
 /// One CPU's private memory: 64 KiB, aligned to its size on both sides, so that any stack address
 /// leads to its vCPU.

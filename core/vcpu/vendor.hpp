@@ -17,6 +17,7 @@ struct LaunchContext {
     u64 encryption = 0;
     u32 paging_levels = 4;
     bool nested_paging = false;
+    bool breaks_entry = false;  ///< for tests: the first entry is one the processor refuses
 
     /// Physical memory as the kernel's side sees it.
     memory::PhysicalWindow kernel_window() const {

@@ -16,6 +16,9 @@ inline bool has_svm() {
 inline bool has_vmx() {
     return cpuid(1).ecx >> 5 & 1;
 }
+inline bool has_mtrrs() {
+    return cpuid(1).edx >> 12 & 1;
+}
 inline bool has_nested_paging() {
     return cpuid(0x8000000a).edx & 1;
 }

@@ -11,7 +11,10 @@
  * frame starts right below it: distance from the pushed rip to that word. */
 #define RS_IST_VCPU 40
 
-/* Offset of Vcpu::nmi_count. */
+/* Offsets in Vcpu. */
 #define RS_VCPU_NMI_COUNT 0
+#define RS_VCPU_NMI_SEEN 4
+#define RS_VCPU_KEEPS_NMIS 8
+#define RS_VCPU_REGISTERS 16
 
 #endif

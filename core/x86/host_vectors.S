@@ -64,6 +64,19 @@ rs_safe_write_msr:
 	xor %eax, %eax
 	ret
 	int3
+/* int rs_safe_xsetbv(u32 index, u64 value): the same for XSETBV. */
+	.globl rs_safe_xsetbv
+	.type rs_safe_xsetbv, @function
+rs_safe_xsetbv:
+	mov %edi, %ecx
+	mov %esi, %eax
+	mov %rsi, %rdx
+	shr $32, %rdx
+.Lxsetbv:
+	xsetbv
+	xor %eax, %eax
+	ret
+	int3
 .Lmsr_fault:
 	mov $-1, %eax
 	ret
@@ -75,6 +88,7 @@ rs_safe_write_msr:
 rs_fixups:
 	.quad .Lread_msr, .Lmsr_fault
 	.quad .Lwrite_msr, .Lmsr_fault
+	.quad .Lxsetbv, .Lmsr_fault
 	.globl rs_fixups_end
 rs_fixups_end:
 
@@ -100,20 +114,62 @@ rs_host_stubs:
 	.set vector, vector + 1
 	.endr
 
-/* NMI: only noted here; the polling points look at the count. One that comes between the last look
- * of rs_halt and its HLT would be slept over: it goes on behind it. */
+/*
+ * NMI: only noted here; the polling points look at the count. Two stretches of code have looked and
+ * are about to let the guest run or to halt: rs_halt goes on behind its HLT, the entry of a vendor
+ * that cannot hold NMIs back is begun anew, with the registers' save area as its stack.
+ */
 .Lnmi:
 	push %rax
-	mov RS_IST_VCPU+8(%rsp), %rax
-	incl RS_VCPU_NMI_COUNT(%rax)
-	mov 8(%rsp), %rax
+	push %rcx
+	mov RS_IST_VCPU+16(%rsp), %rcx
+	incl RS_VCPU_NMI_COUNT(%rcx)
+	mov 16(%rsp), %rax
 	cmp $rs_halt_begin, %rax
 	jb 1f
 	cmp $rs_halt_end, %rax
 	jae 1f
-	movq $rs_halt_end, 8(%rsp)
-1:	pop %rax
+	movq $rs_halt_end, 16(%rsp)
+1:	cmp $rs_entry_look, %rax
+	jb 2f
+	cmp $rs_entry_end, %rax
+	jae 2f
+	movq $rs_entry_look, 16(%rsp)
+	mov RS_VCPU_REGISTERS(%rcx), %rax
+	mov %rax, 40(%rsp)
+2:	cmpl $0, RS_VCPU_KEEPS_NMIS(%rcx)
+	jne 3f
+	pop %rcx
+	pop %rax
 	iretq
+3:	/* The same return without IRETQ, which would open NMIs; flags are the caller's loss. */
+	movl $0, RS_VCPU_KEEPS_NMIS(%rcx)
+	mov 16(%rsp), %rax
+	mov 40(%rsp), %rcx
+	mov %rax, -8(%rcx)
+	mov (%rsp), %rax	/* rcx */
+	mov %rax, -16(%rcx)
+	mov 8(%rsp), %rax
+	lea -16(%rcx), %rsp
+	pop %rcx
+	ret
+
+/* void rs_open_nmis(void): ends the NMI blocking that an exit by NMI, or an NMI itself, began. */
+	.globl rs_open_nmis
+	.type rs_open_nmis, @function
+rs_open_nmis:
+	mov %rsp, %rax
+	mov %ss, %ecx
+	push %rcx
+	push %rax
+	pushfq
+	mov %cs, %ecx
+	push %rcx
+	lea 1f(%rip), %rcx
+	push %rcx
+	iretq
+1:	ret
+	int3
 
 .Linterrupt:
 	btrl $9, 16(%rsp)

@@ -110,6 +110,26 @@ inline DescriptorTable read_idtr() {
     return table;
 }
 
+inline u16 read_tr() {
+    u16 selector;
+    asm volatile("str %0" : "=r"(selector));
+    return selector;
+}
+inline u16 read_ldtr() {
+    u16 selector;
+    asm volatile("sldt %0" : "=r"(selector));
+    return selector;
+}
+inline u16 read_fs() {
+    u16 selector;
+    asm volatile("mov %%fs, %0" : "=r"(selector));
+    return selector;
+}
+inline u16 read_gs() {
+    u16 selector;
+    asm volatile("mov %%gs, %0" : "=r"(selector));
+    return selector;
+}
 inline u16 read_cs() {
     u16 selector;
     asm volatile("mov %%cs, %0" : "=r"(selector));
@@ -143,6 +163,27 @@ inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
 
 inline void out_byte(u16 port, u8 value) {
     asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+inline u8 in_byte(u16 port) {
+    u8 value;
+    asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+/// Writes every modified cache line back to memory and empties the caches.
+inline void write_back_caches() {
+    asm volatile("wbinvd" : : : "memory");
+}
+
+/// Drops every translation of the current address space, global ones and those of other process
+/// contexts included. Source: Intel SDM vol. 3A §4.10.4.1 "Operations that Invalidate TLBs and
+/// Paging-Structure Caches".
+inline void flush_all_translations() {
+    constexpr u64 kGlobalPages = 1ull << 7;
+    const u64 cr4 = read_cr<4>();
+    write_cr<4>(cr4 ^ kGlobalPages);
+    write_cr<4>(cr4);
 }
 
 /// Keeps the compiler from moving accesses across; orders nothing in the processor.

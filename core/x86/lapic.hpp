@@ -32,23 +32,34 @@ public:
 
     /// Sends an NMI to the processor with this APIC id. In xAPIC mode ICR2 is put back as it was:
     /// the guest may have been between its own two writes.
-    void send_nmi(u32 apic_id) const {
-        constexpr u32 kCommand = icr::kDeliverNmi | icr::kLevelAssert;
-        if (x2apic_) {
-            write_msr(IA32_X2APIC_ICR, u64{apic_id} << 32 | kCommand);
-            return;
-        }
-        const u32 guest_destination = read(LapicRegister::kIcrHigh);
-        wait_idle();
-        write(LapicRegister::kIcrHigh, apic_id << 24);
-        write(LapicRegister::kIcrLow, kCommand);
-        wait_idle();
-        write(LapicRegister::kIcrHigh, guest_destination);
+    void send_nmi(u32 apic_id) const { send(apic_id, icr::kDeliverNmi | icr::kLevelAssert); }
+
+    /// Raises `vector` on this processor, whose APIC id is given.
+    void send_to_self(u32 apic_id, u8 vector) const { send(apic_id, icr::kLevelAssert | vector); }
+
+    /// Ends the highest interrupt in service.
+    void end_of_interrupt() const {
+        if (x2apic_)
+            write_msr(IA32_X2APIC_EOI, 0);
+        else
+            write(LapicRegister::kEoi, 0);
     }
 
     bool is_x2apic() const { return x2apic_; }
 
 private:
+    void send(u32 apic_id, u32 command) const {
+        if (x2apic_) {
+            write_msr(IA32_X2APIC_ICR, u64{apic_id} << 32 | command);
+            return;
+        }
+        const u32 guest_destination = read(LapicRegister::kIcrHigh);
+        wait_idle();
+        write(LapicRegister::kIcrHigh, apic_id << 24);
+        write(LapicRegister::kIcrLow, command);
+        wait_idle();
+        write(LapicRegister::kIcrHigh, guest_destination);
+    }
     u32 read(LapicRegister which) const {
         return *reinterpret_cast<const volatile u32*>(mmio_ + u32(which));
     }

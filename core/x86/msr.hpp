@@ -9,7 +9,29 @@
 namespace ringside::x86 {
 
 inline constexpr u32 IA32_APIC_BASE = 0x1b;
+inline constexpr u32 IA32_FEATURE_CONTROL = 0x3a;
+inline constexpr u32 IA32_MTRRCAP = 0xfe;
+inline constexpr u32 IA32_SYSENTER_CS = 0x174;
+inline constexpr u32 IA32_SYSENTER_ESP = 0x175;
+inline constexpr u32 IA32_SYSENTER_EIP = 0x176;
+inline constexpr u32 IA32_DEBUGCTL = 0x1d9;
+inline constexpr u32 IA32_MTRR_PHYSBASE0 = 0x200;  ///< PHYSMASK0 behind it; then the next pair
+inline constexpr u32 IA32_MTRR_FIX64K_00000 = 0x250;
+inline constexpr u32 IA32_MTRR_FIX16K_80000 = 0x258;
+inline constexpr u32 IA32_MTRR_FIX4K_C0000 = 0x268;
 inline constexpr u32 IA32_PAT = 0x277;
+inline constexpr u32 IA32_MTRR_DEF_TYPE = 0x2ff;
+inline constexpr u32 IA32_VMX_BASIC = 0x480;
+inline constexpr u32 IA32_VMX_CR0_FIXED0 = 0x486;
+inline constexpr u32 IA32_VMX_CR0_FIXED1 = 0x487;
+inline constexpr u32 IA32_VMX_CR4_FIXED0 = 0x488;
+inline constexpr u32 IA32_VMX_CR4_FIXED1 = 0x489;
+inline constexpr u32 IA32_VMX_PROCBASED_CTLS2 = 0x48b;
+inline constexpr u32 IA32_VMX_EPT_VPID_CAP = 0x48c;
+inline constexpr u32 IA32_VMX_TRUE_PINBASED_CTLS = 0x48d;
+inline constexpr u32 IA32_VMX_TRUE_PROCBASED_CTLS = 0x48e;
+inline constexpr u32 IA32_VMX_TRUE_EXIT_CTLS = 0x48f;
+inline constexpr u32 IA32_VMX_TRUE_ENTRY_CTLS = 0x490;
 inline constexpr u32 IA32_X2APIC_EOI = 0x80b;
 inline constexpr u32 IA32_X2APIC_ICR = 0x830;
 inline constexpr u32 IA32_EFER = 0xc0000080;
@@ -27,6 +49,7 @@ using Base = Bits<12, 51>;
 
 namespace efer {
 using SystemCallEnable = Bits<0>;
+using LongModeEnable = Bits<8>;
 using LongModeActive = Bits<10>;
 using NoExecuteEnable = Bits<11>;
 using SVME = Bits<12>;
@@ -37,5 +60,11 @@ namespace vm_cr {
 using LOCK = Bits<3>;
 using SVMDIS = Bits<4>;
 }  // namespace vm_cr
+
+/// IA32_FEATURE_CONTROL. Source: Intel SDM vol. 3C §23.7 "Enabling and Entering VMX Operation".
+namespace feature_control {
+inline constexpr u64 kLock = 1 << 0;
+inline constexpr u64 kVmxOutsideSmx = 1 << 2;
+}  // namespace feature_control
 
 }  // namespace ringside::x86

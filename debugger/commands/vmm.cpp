@@ -11,9 +11,18 @@ namespace ringside::commands {
 namespace {
 
 /// Codes by which the module says that this machine cannot be virtualized (exit code 4).
-constexpr u32 kCannotVirtualize[] = {RS_ERR_NO_SVM,           RS_ERR_DISABLED_BY_FIRMWARE,
-                                     RS_ERR_OTHER_HYPERVISOR, RS_ERR_UNSUPPORTED_STATE,
-                                     RS_ERR_LOCKDOWN,         RS_ERR_VENDOR_NOT_YET};
+constexpr u32 kCannotVirtualize[] = {RS_ERR_NO_SVM,
+                                     RS_ERR_DISABLED_BY_FIRMWARE,
+                                     RS_ERR_OTHER_HYPERVISOR,
+                                     RS_ERR_UNSUPPORTED_STATE,
+                                     RS_ERR_LOCKDOWN,
+                                     RS_ERR_VMX_NO_TRUE_CONTROLS,
+                                     RS_ERR_VMX_NO_EXITING,
+                                     RS_ERR_VMX_NO_VIRTUAL_NMIS,
+                                     RS_ERR_VMX_NO_WINDOWS,
+                                     RS_ERR_VMX_NO_MSR_BITMAPS,
+                                     RS_ERR_VMX_NO_ACKNOWLEDGE,
+                                     RS_ERR_VMX_NO_STATE_SWITCH};
 
 Outcome refuse_later(Session& session, const Invocation& invocation, const Token& word) {
     return session.fail(invocation, {in_quotes(word.text) + " is not available in this version",

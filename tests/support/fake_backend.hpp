@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "vcpu/backend.hpp"
+#include "vcpu/emergency_log.hpp"
 
 namespace ringside::test {
 
@@ -25,7 +26,8 @@ public:
     std::optional<vcpu::PendingEvent> next_refusal;  ///< of the next interrupt
     u64 registers[RS_FULL_REGISTER_COUNT] = {};
     u8 level = 0;
-    std::map<u32, u64> msrs;  ///< others raise #GP
+    std::map<u32, u64> msrs;               ///< others raise #GP
+    std::map<u32, u64> control_registers;  ///< others raise #GP
     u32 leaving_msr = 0;
     std::function<void()> on_block_nmis;
 
@@ -72,6 +74,12 @@ public:
         return vcpu::Injected::kDone;
     }
     void set_windows(const vcpu::EntryPlan& plan) override { windows = plan; }
+    bool write_control_register(u32 number, u64 value) override {
+        if (!control_registers.contains(number))
+            return false;
+        control_registers[number] = value;
+        return true;
+    }
     bool read_msr(u32 msr, u64& value) override {
         const auto found = msrs.find(msr);
         if (found == msrs.end())
@@ -93,6 +101,7 @@ public:
             act();
     }
     void unblock_nmis() override { nmis_are_blocked = false; }
+    void report_entry_failure(vcpu::EmergencyLog& log) override { log.text("the state").end(); }
     void* prepare_devirtualize() override {
         has_left = true;
         return this;

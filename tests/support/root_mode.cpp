@@ -12,6 +12,8 @@ ringside::s32 rs_take_interrupt();
 ringside::s32 rs_halt(const ringside::u32* nmi_count, ringside::u32 nmi_seen);
 int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value);
 int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value);
+int rs_safe_xsetbv(ringside::u32 index, ringside::u64 value);
+void rs_open_nmis();
 
 ringside::s32 rs_take_interrupt() {
     return -1;
@@ -25,6 +27,10 @@ int rs_safe_read_msr(ringside::u32, ringside::u64*) {
 int rs_safe_write_msr(ringside::u32, ringside::u64) {
     return -1;
 }
+int rs_safe_xsetbv(ringside::u32, ringside::u64) {
+    return -1;
+}
+void rs_open_nmis() {}
 }
 
 namespace ringside::vcpu {

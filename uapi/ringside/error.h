@@ -45,8 +45,22 @@
     X(UNSUPPORTED_STATE, 0xc0001013u, EOPNOTSUPP, "the kernel uses a feature not supported here") \
     X(LAUNCH_FAILED, 0xc0001014u, EIO, "a core could not be virtualized; all were rolled back")   \
     X(LOCKDOWN, 0xc0001015u, EPERM, "refused: the kernel is locked down")                         \
-    X(VENDOR_NOT_YET, 0xc0001016u, EOPNOTSUPP, "Intel VMX is not available in this version")      \
     X(SCRIPT_STOPPED, 0xc0001017u, ECANCELED, "script stopped")                                   \
+    X(VMX_NO_TRUE_CONTROLS, 0xc0001020u, ENODEV,                                                  \
+      "this processor's VMX is too old: no TRUE controls")                                        \
+    X(VMX_NO_EXITING, 0xc0001021u, ENODEV,                                                        \
+      "this processor's VMX cannot exit on interrupts and NMIs")                                  \
+    X(VMX_NO_VIRTUAL_NMIS, 0xc0001022u, ENODEV,                                                   \
+      "this processor's VMX does not track NMI blocking of the guest (virtual NMIs)")             \
+    X(VMX_NO_WINDOWS, 0xc0001023u, ENODEV,                                                        \
+      "this processor's VMX cannot tell when the guest can take an interrupt (windows)")          \
+    X(VMX_NO_MSR_BITMAPS, 0xc0001024u, ENODEV, "this processor's VMX has no MSR bitmaps")         \
+    X(VMX_NO_ACKNOWLEDGE, 0xc0001025u, ENODEV,                                                    \
+      "this processor's VMX cannot acknowledge interrupts at a VM exit")                          \
+    X(VMX_NO_STATE_SWITCH, 0xc0001026u, ENODEV,                                                   \
+      "this processor's VMX cannot switch EFER and debug controls for 64-bit sides")              \
+    X(VMX_NO_EPT, 0xc0001027u, ENODEV,                                                            \
+      "this processor's VMX lacks the nested paging that npt=on needs")                           \
     X(INTERNAL, 0xc0001fffu, EIO, "internal error")
 
 enum rs_error {

@@ -313,9 +313,28 @@ TEST(HandleExit, LeavesWhenTheVeryFirstEntryFails) {
     EXPECT_EQ(machine.stats().sequence.get() % 2, 0u);
 }
 
-TEST(HandleExit, StopsTheMachineWhenALaterEntryFails) {
+TEST(HandleExit, LeavesTheGuestToItselfWhenALaterEntryFails) {
     FakeMachine machine;
+    machine.backend().guest.interrupt_flag = false;
+    machine.arrive(0x31);
+    machine.arrive(0x82);
+    EXPECT_FALSE(machine.exit(ExitReason::kEntryFailed));
+    EXPECT_TRUE(machine.backend().has_left);
+    EXPECT_FALSE(machine.vcpu().is_virtualized);
+    EXPECT_EQ(machine.machine->abandoned[0], 1u);
+    // Accepted interrupts are raised anew, the last one sent is the lowest.
+    EXPECT_TRUE(machine.vcpu().waiting.interrupts.empty());
+    EXPECT_EQ(machine.apic_registers[0x300 / 4], 0x4031u);
+    const std::string report = machine.machine->report.text;
+    EXPECT_NE(report.find("VM entry refused on core 0"), std::string::npos);
+    EXPECT_NE(report.find("the state\n"), std::string::npos);
+}
+
+TEST(HandleExit, StopsTheMachineWhenAnEntryFailsOnTablesWithoutTheKernel) {
+    FakeMachine machine;
+    machine.machine->page_table_isolation = 1;
     machine.exit(ExitReason::kNmi);
+    machine.backend().level = 3;
     EXPECT_DEATH(machine.exit(ExitReason::kEntryFailed), "the machine was stopped");
 }
 
