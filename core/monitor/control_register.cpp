@@ -16,11 +16,13 @@ vcpu::After on_write_control_register(vcpu::Vcpu& vcpu, const vcpu::Exit& exit) 
     return vcpu::After::kResume;
 }
 
-/// The processor itself says whether the value is one it can have.
+/// The processor itself says whether the value is one it can have; root mode is privileged, so
+/// whether the guest is comes first. Bochs: exits at any privilege level.
 vcpu::After on_set_extended_control(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
     constexpr u32 kXsetbvBytes = 3;
     const u64 value = vcpu.registers->rdx << 32 | u32(vcpu.backend->read_register(RS_FULL_RAX));
-    if (rs_safe_xsetbv(u32(vcpu.registers->rcx), value) == 0)
+    if (vcpu.backend->privilege_level() == 0 &&
+        rs_safe_xsetbv(u32(vcpu.registers->rcx), value) == 0)
         vcpu.backend->skip_instruction(kXsetbvBytes);
     else
         vcpu::queue_general_protection(vcpu);

@@ -38,6 +38,10 @@ After on_virtualization_instruction(Vcpu& vcpu, const Exit&) {
 /// INVD would throw away what root mode has written, too: everything goes to memory first.
 After on_invalidate_caches(Vcpu& vcpu, const Exit&) {
     constexpr u32 kInvdBytes = 2;
+    if (vcpu.backend->privilege_level() != 0) {
+        vcpu::queue_general_protection(vcpu);
+        return After::kResume;
+    }
     x86::write_back_caches();
     vcpu.backend->skip_instruction(kInvdBytes);
     return After::kResume;

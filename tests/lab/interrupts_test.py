@@ -134,7 +134,7 @@ def test_an_interrupt_instruction_of_user_space_does_not_trigger(lab):
 
 
 @pytest.mark.parametrize("command, expected", [
-    ("order 0 edu f1", r"f1 [0-9a-f]{2}\n"), ("order 1 f1 edu", r"f1 [0-9a-f]{2}\n"),
+    ("order 0 device f1", r"f1 [0-9a-f]{2}\n"), ("order 1 f1 device", r"f1 [0-9a-f]{2}\n"),
     ("cr8 1 15", r"0 1 1\n"), ("cr8 0 14", r"1 0 1\n"), ("raise 50", r".* 50 50\n"),
     ("shadow movss 1", r"(?!0\n)-?\d+\n"),
 ])

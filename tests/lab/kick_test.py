@@ -21,7 +21,7 @@ def test_the_device_interrupts_as_often_as_it_is_asked(lab):
 
 
 @pytest.mark.parametrize("core", [0, 1])
-@pytest.mark.parametrize("first, second", [("f1", "edu"), ("edu", "f1")])
+@pytest.mark.parametrize("first, second", [("f1", "device"), ("device", "f1")])
 def test_of_two_pending_vectors_the_higher_is_handled_first(lab, core, first, second):
     assert lab.kick(f"order {core} {first} {second}").startswith("f1 ")
 

@@ -75,10 +75,10 @@ struct kick_run {
 int kick_vectors_init(void);
 void kick_vectors_exit(void);
 
-/* Vector of the interrupt the edu device owns, and the core it goes to; 0 without the device. */
+/* Vector of the device's interrupt, and the core it goes to; 0 without a device. */
 u8 kick_device_vector(unsigned int *cpu);
 
-/* Sends the edu device's interrupt to core `cpu` from now on. -ENODEV: there is no such device. */
+/* Sends the device's interrupt to core `cpu` from now on. -ENODEV: there is no device. */
 int kick_steer(unsigned int cpu);
 
 /* Runs since the last kick_forget_runs(), oldest first; at most `room`. */
@@ -90,7 +90,8 @@ int kick_raise(char **words, struct seq_buf *answer);
 
 /* ---- sequences.c: sending, and what the running core does meanwhile ---- */
 
-/* Waits with interrupts off until `vector` is in the running core's IRR. */
+/* Waits with interrupts off until the running core's local APIC has `vector`: requested, or accepted
+ * already by a hypervisor that exits for it. */
 bool kick_wait_pending(u8 vector);
 
 int kick_send(char **words, struct seq_buf *answer);
@@ -99,5 +100,10 @@ int kick_order(char **words, struct seq_buf *answer);
 int kick_shadow(char **words, struct seq_buf *answer);
 int kick_cr8(char **words, struct seq_buf *answer);
 int kick_apic(char **words, struct seq_buf *answer);
+int kick_queue(char **words, struct seq_buf *answer);
+
+/* ---- state.c: the processor's registers ---- */
+
+int kick_state(char **words, struct seq_buf *answer);
 
 #endif

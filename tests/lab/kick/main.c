@@ -17,7 +17,7 @@
 static const struct kick_command commands[] = {
     {"send", "send VECTOR CORE NUMBER PACED(0|1): fixed IPIs", 4, kick_send},
     {"count", "count: runs of our handlers, by vector and core", 0, kick_count},
-    {"raise", "raise NUMBER: interrupts of the edu device", 1, kick_raise},
+    {"raise", "raise NUMBER: interrupts of the device", 1, kick_raise},
     {"snap", "snap: what the kernel counted, by core and vector", 0, kick_snap},
     {"mark", "mark: the like, at a marker interrupt on each core", 0, kick_mark},
     {"hold", "hold CORE MICROSECONDS: interrupts off", 2, kick_hold},
@@ -25,6 +25,9 @@ static const struct kick_command commands[] = {
     {"shadow", "shadow sti|movss CORE: where a pending interrupt is taken", 2, kick_shadow},
     {"cr8", "cr8 CORE PRIORITY: held back by the task priority, then let in", 2, kick_cr8},
     {"apic", "apic CORE: ISR, IRR and TMR", 1, kick_apic},
+    {"queue", "queue CORE NUMBER: raised with interrupts off, and when they were handled", 2,
+     kick_queue},
+    {"state", "state CORE: registers a hypervisor must leave alone", 1, kick_state},
 };
 
 static DEFINE_MUTEX(lock); /* one command at a time; its answer belongs to who reads next */

@@ -28,7 +28,7 @@ bool kick_wait_pending(u8 vector)
 	int i;
 
 	for (i = 0; i < IRR_WAIT_LOOPS; i++)
-		if (is_set(APIC_IRR, vector))
+		if (is_set(APIC_IRR, vector) || is_set(APIC_ISR, vector))
 			return true;
 	return false;
 }
@@ -110,17 +110,23 @@ int kick_hold(char **words, struct seq_buf *answer)
 
 /* ---- order ---- */
 
+/* Bochs: an exit with interrupts off leaves the next ones unseen until IF is touched. */
+static void touch_interrupt_flag(void)
+{
+	asm volatile("cli" ::: "memory");
+}
+
 struct order {
 	u8 first;
 	u8 second;
 };
 
-/* Word "edu" names the device's vector, which is then steered to `cpu`. */
+/* Word "device" names the device's vector, which is then steered to `cpu`. */
 static int parse_own_vector(const char *word, unsigned int cpu, u8 *vector)
 {
 	int status;
 
-	if (strcmp(word, "edu") != 0)
+	if (strcmp(word, "device") != 0)
 		return parse_vector(word, vector);
 	status = kick_steer(cpu);
 	*vector = kick_device_vector(NULL);
@@ -134,8 +140,9 @@ static void order_here(void *argument)
 	local_irq_disable();
 	kick_forget_runs();
 	apic->send_IPI_self(order->first);
-	apic->send_IPI_self(order->second);
 	kick_wait_pending(order->first);
+	touch_interrupt_flag();
+	apic->send_IPI_self(order->second);
 	kick_wait_pending(order->second);
 	local_irq_enable();
 }
@@ -150,7 +157,7 @@ static void print_runs(struct seq_buf *answer)
 		seq_buf_printf(answer, "%02x%s", runs[i].vector, i + 1 < count ? " " : "\n");
 }
 
-/* "FIRST-HANDLED SECOND-HANDLED"; the vectors must be of ours: f1 and edu. */
+/* "FIRST-HANDLED SECOND-HANDLED"; the vectors must be of ours: f1 and device. */
 int kick_order(char **words, struct seq_buf *answer)
 {
 	struct order order;
@@ -231,7 +238,7 @@ int kick_shadow(char **words, struct seq_buf *answer)
 		return -EINVAL;
 	if (shadow.movss && x2apic_enabled())
 		return -EOPNOTSUPP; /* the sequence writes the xAPIC's ICR */
-	status = parse_own_vector("edu", cpu, &shadow.vector);
+	status = parse_own_vector("device", cpu, &shadow.vector);
 	if (!status)
 		status = kick_run_on(cpu, shadow_here, &shadow);
 	if (status)
@@ -240,6 +247,66 @@ int kick_shadow(char **words, struct seq_buf *answer)
 		return -EIO;
 	seq_buf_printf(answer, "%ld\n", (long)(run.ip - shadow.start));
 	return 0;
+}
+
+/* ---- queue ---- */
+
+struct queue {
+	unsigned int number;
+	unsigned int early;
+	unsigned int lost;
+	unsigned int disordered;
+	u8 lower;
+};
+
+/* Two vectors of different classes are raised with interrupts off, the lower first in every other
+ * round; when interrupts go on both are handled, the higher first. */
+static void queue_here(void *argument)
+{
+	struct queue *queue = argument;
+	struct kick_run runs[4];
+	unsigned int i;
+
+	for (i = 0; i < queue->number; i++) {
+		u8 first = i & 1 ? KICK_VECTOR_WAKEUP : queue->lower;
+		u8 second = i & 1 ? queue->lower : KICK_VECTOR_WAKEUP;
+		unsigned int count;
+
+		local_irq_disable();
+		kick_forget_runs();
+		apic->send_IPI_self(first);
+		kick_wait_pending(first);
+		touch_interrupt_flag();
+		apic->send_IPI_self(second);
+		kick_wait_pending(second);
+		udelay(5);
+		queue->early += kick_runs(runs, ARRAY_SIZE(runs));
+		asm volatile("sti\n\tnop\n\tnop\n\tnop\n\tcli" ::: "memory");
+		count = kick_runs(runs, ARRAY_SIZE(runs));
+		local_irq_enable();
+		if (count != 2)
+			queue->lost += count < 2 ? 2 - count : 1;
+		else if (runs[0].vector != KICK_VECTOR_WAKEUP || runs[1].vector != queue->lower)
+			queue->disordered++;
+	}
+}
+
+/* "RAISED EARLY LOST DISORDERED" */
+int kick_queue(char **words, struct seq_buf *answer)
+{
+	struct queue queue = {0};
+	unsigned int cpu;
+	int status;
+
+	if (kstrtouint(words[0], 10, &cpu) || kstrtouint(words[1], 10, &queue.number))
+		return -EINVAL;
+	status = parse_own_vector("device", cpu, &queue.lower);
+	if (!status)
+		status = kick_run_on(cpu, queue_here, &queue);
+	if (!status)
+		seq_buf_printf(answer, "%u %u %u %u\n", 2 * queue.number, queue.early, queue.lost,
+			       queue.disordered);
+	return status;
 }
 
 /* ---- cr8 ---- */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Vectors whose handlers we see run: KVM's wake-up vector (the kernel calls a hook that a module
-// may set), and the MSI of QEMU's edu device where the debuggee has one.
+// may set), and a device's: the MSI of QEMU's edu device where the debuggee has one, else a free
+// line of the IO-APIC, whose vector is raised by IPIs.
+#include <asm/apic.h>
 #include <asm/hw_irq.h>
 #include <asm/irq.h>
 #include <asm/irq_regs.h>
@@ -28,7 +30,10 @@ static DEFINE_PER_CPU(unsigned int, device_runs);
 
 static struct pci_dev *edu;
 static void __iomem *edu_registers;
-static int edu_irq;
+static int device_irq;
+
+/* Lines of the ISA bus that are often free. */
+static const int free_lines[] = {5, 7, 3, 10, 11};
 
 /* `regs`: the interrupted state, NULL where the kernel does not hand it on. */
 static void keep_run(u8 vector, const struct pt_regs *regs)
@@ -53,7 +58,7 @@ static void on_wakeup(void)
 
 static irqreturn_t on_device(int irq, void *context)
 {
-	u32 status = ioread32(edu_registers + EDU_STATUS);
+	u32 status = edu ? ioread32(edu_registers + EDU_STATUS) : 0;
 
 	if (status)
 		iowrite32(status, edu_registers + EDU_ACKNOWLEDGE);
@@ -64,7 +69,7 @@ static irqreturn_t on_device(int irq, void *context)
 
 u8 kick_device_vector(unsigned int *cpu)
 {
-	struct irq_cfg *config = edu ? irqd_cfg(irq_get_irq_data(edu_irq)) : NULL;
+	struct irq_cfg *config = device_irq ? irqd_cfg(irq_get_irq_data(device_irq)) : NULL;
 	unsigned int candidate;
 
 	if (!config)
@@ -117,13 +122,29 @@ static unsigned int all_device_runs(void)
 	return sum;
 }
 
+/* The line's vector, where it is now. */
+static void send_line(void)
+{
+	unsigned long flags;
+	unsigned int cpu = 0;
+	u8 vector;
+
+	local_irq_save(flags); /* an xAPIC's ICR takes two writes */
+	vector = kick_device_vector(&cpu);
+	apic->send_IPI(cpu, vector);
+	local_irq_restore(flags);
+}
+
 /* One interrupt of the device, waited for. */
 static void raise_once(void)
 {
 	unsigned int before = all_device_runs();
 	unsigned long limit = jiffies + HZ;
 
-	iowrite32(1, edu_registers + EDU_RAISE);
+	if (edu)
+		iowrite32(1, edu_registers + EDU_RAISE);
+	else
+		send_line();
 	while (all_device_runs() == before && time_before(jiffies, limit))
 		cond_resched();
 }
@@ -133,7 +154,7 @@ int kick_steer(unsigned int cpu)
 	unsigned int current_cpu;
 	int tries;
 
-	if (!edu)
+	if (!device_irq)
 		return -ENODEV;
 	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
 		return -ENXIO;
@@ -142,7 +163,7 @@ int kick_steer(unsigned int cpu)
 	for (tries = 0; tries < STEER_TRIES; tries++) {
 		if (kick_device_vector(&current_cpu) != 0 && current_cpu == cpu)
 			return 0;
-		irq_set_affinity(edu_irq, cpumask_of(cpu));
+		irq_set_affinity(device_irq, cpumask_of(cpu));
 		raise_once();
 		msleep(1);
 	}
@@ -160,7 +181,7 @@ int kick_raise(char **words, struct seq_buf *answer)
 
 	if (kstrtouint(words[0], 10, &number))
 		return -EINVAL;
-	if (!edu)
+	if (!device_irq)
 		return -ENODEV;
 	vector = kick_device_vector(&cpu);
 	handled = all_device_runs();
@@ -170,13 +191,26 @@ int kick_raise(char **words, struct seq_buf *answer)
 	return 0;
 }
 
+static int take_line(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(free_lines); i++) {
+		if (request_irq(free_lines[i], on_device, 0, "kick-line", &device_irq))
+			continue;
+		device_irq = free_lines[i];
+		return 0;
+	}
+	return 0; /* commands that need a device say so */
+}
+
 static int take_device(void)
 {
 	int status;
 
 	edu = pci_get_device(EDU_VENDOR, EDU_DEVICE, NULL);
 	if (!edu)
-		return 0;
+		return take_line();
 	status = pci_enable_device(edu);
 	if (status)
 		goto no_device;
@@ -185,10 +219,11 @@ static int take_device(void)
 	status = edu_registers ? pci_alloc_irq_vectors(edu, 1, 1, PCI_IRQ_MSI) : -ENOMEM;
 	if (status < 0)
 		goto no_registers;
-	edu_irq = pci_irq_vector(edu, 0);
-	status = request_irq(edu_irq, on_device, 0, "kick-edu", &edu);
+	device_irq = pci_irq_vector(edu, 0);
+	status = request_irq(device_irq, on_device, 0, "kick-edu", &device_irq);
 	if (!status)
 		return 0;
+	device_irq = 0;
 	pci_free_irq_vectors(edu);
 no_registers:
 	if (edu_registers)
@@ -202,9 +237,11 @@ no_device:
 
 static void release_device(void)
 {
+	if (device_irq)
+		free_irq(device_irq, &device_irq);
+	device_irq = 0;
 	if (!edu)
 		return;
-	free_irq(edu_irq, &edu);
 	pci_free_irq_vectors(edu);
 	pci_iounmap(edu, edu_registers);
 	pci_clear_master(edu);
