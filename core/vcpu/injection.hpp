@@ -89,6 +89,7 @@ struct WaitingEvents {
 struct Interruptibility {
     bool interrupt_flag = false;  ///< RFLAGS.IF
     bool shadow = false;          ///< STI or MOV SS shadow
+    bool nmi_shadow = false;      ///< it holds NMIs back, too: MOV SS, and STI where it does
     u8 task_priority = 0;         ///< CR8: classes up to this one are held back
 };
 
@@ -111,7 +112,7 @@ constexpr EntryPlan prepare_entry(WaitingEvents& waiting, Interruptibility guest
     } else if (waiting.exception.valid) {
         plan.inject = waiting.exception;
         waiting.exception = {};
-    } else if (waiting.nmi && !waiting.nmi_blocked && !guest.shadow) {
+    } else if (waiting.nmi && !waiting.nmi_blocked && !guest.nmi_shadow) {
         plan.inject = {.type = EventType::kNmi, .vector = 2, .valid = true};
         waiting.nmi = false;
         waiting.nmi_blocked = true;
