@@ -76,6 +76,10 @@ void* handle_exit(Vcpu& vcpu) {
     if (after == After::kDevirtualize) [[unlikely]] {
         stats.close();
         backend.block_nmis();
+        // An NMI taken here that the guest did not get is sent again: the kernel takes it itself.
+        sort_nmis(vcpu);
+        if (vcpu.waiting.nmi)
+            vcpu.machine->apic.send_nmi(vcpu.apic_id);
         vcpu.is_virtualized = false;
         return backend.prepare_devirtualize();
     }
