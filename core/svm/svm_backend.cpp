@@ -284,6 +284,7 @@ s32 SvmBackend::halt() {
 vcpu::Interruptibility SvmBackend::interruptibility() {
     return {.interrupt_flag = (vmcb_.rflags & rflags::IF) != 0,
             .shadow = (vmcb_.interrupt_shadow & kInterruptShadow) != 0,
+            .nmi_shadow = (vmcb_.interrupt_shadow & kInterruptShadow) != 0,
             .task_priority = vcpu_.waiting.interrupts.empty() ? u8{0} : u8(x86::read_cr<8>())};
 }
 

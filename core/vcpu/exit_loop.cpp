@@ -79,8 +79,14 @@ void settle(Vcpu& vcpu) {
 
 void* leave(Vcpu& vcpu) {
     vcpu.backend->block_nmis();
+    sort_nmis(vcpu);
     std::atomic_ref<bool>(vcpu.is_virtualized).store(false, std::memory_order_release);
-    return vcpu.backend->prepare_devirtualize();
+    void* block = vcpu.backend->prepare_devirtualize();
+    // An NMI taken here that the guest did not get is sent again: the kernel takes it itself, for
+    // NMIs are held back until it runs.
+    if (vcpu.waiting.nmi)
+        vcpu.machine->apic.send_nmi(vcpu.apic_id);
+    return block;
 }
 
 }  // namespace

@@ -37,12 +37,30 @@ struct PendingEvent {
     u64 address = 0;
 };
 
-/// Accepted interrupts of one core that wait: one bit a vector, so it cannot overflow (DLV-3).
-/// Touched by its own core in root mode only.
+/// Accepted interrupts of one core that wait. Touched by its own core in root mode only.
+///
+/// A vector can be in it more than once: an EOI of the guest's ends whatever is highest in service,
+/// and while it is meant for a handler that runs, that may be a vector accepted since then. The
+/// APIC passes that one on again. Each acceptance is a bit in service that only the EOI of one more
+/// handler takes away, so each has to be given (DLV-1, DLV-3). Bits in service bound their number.
 class PendingSet {
 public:
-    constexpr void add(u8 vector) { words_[vector / 64] |= u64{1} << (vector % 64); }
-    constexpr void remove(u8 vector) { words_[vector / 64] &= ~(u64{1} << (vector % 64)); }
+    constexpr void add(u8 vector) {
+        if (contains(vector)) {
+            ++again_[vector];
+            ++again_count_;
+        }
+        words_[vector / 64] |= u64{1} << (vector % 64);
+    }
+    /// Takes one away; nothing if there is none.
+    constexpr void remove(u8 vector) {
+        if (again_count_ != 0 && again_[vector] != 0) [[unlikely]] {
+            --again_[vector];
+            --again_count_;
+            return;
+        }
+        words_[vector / 64] &= ~(u64{1} << (vector % 64));
+    }
     constexpr bool contains(u8 vector) const { return words_[vector / 64] >> (vector % 64) & 1; }
     constexpr bool empty() const { return (words_[0] | words_[1] | words_[2] | words_[3]) == 0; }
     /// The highest vector, which goes first; the set is not empty.
@@ -53,7 +71,7 @@ public:
         return u8(63 - __builtin_clzll(words_[0] | 1));
     }
     constexpr u32 count() const {
-        u32 sum = 0;
+        u32 sum = again_count_;
         for (u64 word : words_)
             for (; word; word &= word - 1)
                 ++sum;
@@ -62,6 +80,8 @@ public:
 
 private:
     u64 words_[4] = {};
+    u32 again_count_ = 0;
+    u32 again_[256] = {};  ///< beyond the first
 };
 
 /// Everything that waits on one vCPU. `in_flight` is an event whose delivery was cut short by an
@@ -78,6 +98,7 @@ struct WaitingEvents {
 struct Interruptibility {
     bool interrupt_flag = false;  ///< RFLAGS.IF
     bool shadow = false;          ///< STI or MOV SS shadow
+    bool nmi_shadow = false;      ///< it holds NMIs back, too: MOV SS, and STI where it does
     u8 task_priority = 0;         ///< CR8: classes up to this one are held back
 };
 
@@ -100,7 +121,7 @@ constexpr EntryPlan prepare_entry(WaitingEvents& waiting, Interruptibility guest
     } else if (waiting.exception.valid) {
         plan.inject = waiting.exception;
         waiting.exception = {};
-    } else if (waiting.nmi && !waiting.nmi_blocked && !guest.shadow) {
+    } else if (waiting.nmi && !waiting.nmi_blocked && !guest.nmi_shadow) {
         plan.inject = {.type = EventType::kNmi, .vector = 2, .valid = true};
         waiting.nmi = false;
         waiting.nmi_blocked = true;

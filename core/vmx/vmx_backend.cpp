@@ -304,6 +304,7 @@ s32 VmxBackend::take_interrupt() {
 vcpu::Interruptibility VmxBackend::interruptibility() {
     return {.interrupt_flag = (read<kGuestRflags>() & x86::rflags::IF) != 0,
             .shadow = (interruptibility_ & interruptibility::kShadow) != 0,
+            .nmi_shadow = (interruptibility_ & interruptibility::kShadow) != 0,
             .task_priority = vcpu_.waiting.interrupts.empty() ? u8{0} : u8(x86::read_cr<8>())};
 }
 
@@ -353,9 +354,12 @@ void VmxBackend::set_windows(const vcpu::EntryPlan& plan) {
                                            processor::kCr8LoadExiting);
     if (plan.interrupt_window)
         controls |= processor::kInterruptWindow;
-    // The hardware tracks NMI blocking by itself: a window is needed only for an NMI that waits.
+    // The hardware tracks NMI blocking by itself: a window is needed only for an NMI that waits. In
+    // the shadow of STI, which not every processor holds NMIs back for, the window of interrupts
+    // opens one instruction later.
     if (plan.nmi_window && vcpu_.waiting.nmi)
-        controls |= processor::kNmiWindow;
+        controls |= interruptibility_ & interruptibility::kSti ? processor::kInterruptWindow
+                                                               : processor::kNmiWindow;
     if (plan.priority_window)
         controls |= processor::kCr8LoadExiting;
     if (controls == controls_.processor) [[likely]]

@@ -22,7 +22,8 @@ public:
     vcpu::Exit next_exit;
     std::optional<vcpu::PendingEvent> next_in_flight;
     std::vector<s32> interrupts;  ///< what the local APIC offers, in this order
-    vcpu::Interruptibility guest{.interrupt_flag = true, .shadow = false, .task_priority = 0};
+    vcpu::Interruptibility guest{
+        .interrupt_flag = true, .shadow = false, .nmi_shadow = false, .task_priority = 0};
     std::optional<vcpu::PendingEvent> next_refusal;  ///< of the next interrupt
     u64 registers[RS_FULL_REGISTER_COUNT] = {};
     u8 level = 0;

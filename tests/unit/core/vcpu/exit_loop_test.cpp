@@ -313,6 +313,52 @@ TEST(HandleExit, LeavesWhenTheVeryFirstEntryFails) {
     EXPECT_EQ(machine.stats().sequence.get() % 2, 0u);
 }
 
+/// A hypercall with which the kernel asks root mode to leave this core.
+bool leave(FakeMachine& machine) {
+    machine.backend().registers[RS_FULL_RAX] = kHypercallMagic;
+    machine.registers[0]->rcx = u64(Hypercall::kDevirtualize);
+    machine.registers[0]->rdx = 0;
+    return !machine.exit(ExitReason::kHypercall);
+}
+
+TEST(HandleExit, SendsTheKernelAnNmiThatCameWhileItLeft) {
+    FakeMachine machine;
+    machine.backend().on_block_nmis = [&] { machine.take_nmi(); };
+    EXPECT_TRUE(leave(machine));
+    EXPECT_TRUE(machine.take_nmi_command());
+}
+
+TEST(HandleExit, SendsTheKernelNoNmiOfItsOwn) {
+    FakeMachine machine;
+    machine.backend().on_block_nmis = [&] {
+        machine.vcpu().owed_nmi = 1;
+        machine.take_nmi();
+    };
+    EXPECT_TRUE(leave(machine));
+    EXPECT_FALSE(machine.take_nmi_command());
+}
+
+/// VMX accepts interrupts whenever they come. While the handler of 0x41 runs, 0xfd is accepted; the
+/// handler's EOI takes 0xfd out of service, as it is the highest there, and 0xfd comes once more.
+/// Both stand in service now as 0x41 and 0xfd: if the guest got one 0xfd, 0x41 would stay in
+/// service for ever, and with it every interrupt of its class and below would be held back.
+TEST(HandleExit, GivesAVectorAsOftenAsItWasAccepted) {
+    FakeMachine machine;
+    machine.backend().guest.interrupt_flag = false;
+    machine.arrive(0xfd);
+    machine.arrive(0xfd);
+    expect_no_loss(machine);
+    machine.backend().guest.interrupt_flag = true;
+    machine.exit(ExitReason::kInterruptWindow);
+    EXPECT_TRUE(machine.backend().windows.interrupt_window);
+    machine.exit(ExitReason::kInterruptWindow);
+    ASSERT_EQ(machine.backend().injected.size(), 2u);
+    EXPECT_EQ(machine.backend().injected[0].vector, 0xfd);
+    EXPECT_EQ(machine.backend().injected[1].vector, 0xfd);
+    EXPECT_FALSE(machine.backend().windows.interrupt_window);
+    expect_no_loss(machine);
+}
+
 TEST(HandleExit, LeavesTheGuestToItselfWhenALaterEntryFails) {
     FakeMachine machine;
     machine.backend().guest.interrupt_flag = false;

@@ -15,13 +15,13 @@ constexpr PendingEvent kPageFault{.type = EventType::kException,
                                   .address = 0x1234};
 
 Interruptibility open() {
-    return {.interrupt_flag = true, .shadow = false, .task_priority = 0};
+    return {.interrupt_flag = true, .shadow = false, .nmi_shadow = false, .task_priority = 0};
 }
 Interruptibility closed() {
     return {};
 }
 Interruptibility shadowed() {
-    return {.interrupt_flag = true, .shadow = true, .task_priority = 0};
+    return {.interrupt_flag = true, .shadow = true, .nmi_shadow = true, .task_priority = 0};
 }
 WaitingEvents with(std::initializer_list<u8> vectors) {
     WaitingEvents waiting;
@@ -120,6 +120,17 @@ TEST(PrepareEntry, HoldsAnNmiInAShadow) {
     EXPECT_FALSE(plan.inject.valid);
     EXPECT_TRUE(plan.nmi_window);
     EXPECT_TRUE(waiting.nmi);
+}
+
+TEST(PrepareEntry, GivesAnNmiBehindStiWhereTheProcessorDoes) {
+    // Some processors take NMIs there, and open their window: held back, it would open for ever.
+    WaitingEvents waiting = with({0x31});
+    waiting.nmi = true;
+    Interruptibility behind_sti = shadowed();
+    behind_sti.nmi_shadow = false;
+    const EntryPlan plan = prepare_entry(waiting, behind_sti);
+    EXPECT_EQ(plan.inject.type, EventType::kNmi);
+    EXPECT_TRUE(plan.interrupt_window);
 }
 
 TEST(PrepareEntry, HoldsOneNmiWhileTheGuestIsInItsHandler) {
