@@ -14,9 +14,7 @@ Check check_processor(const Facts& facts) {
     if (facts.has_svm)
         return {"processor", Verdict::kOk, fmt::format("{}, AMD SVM", facts.cpu_model)};
     if (facts.has_vmx)
-        return {
-            "processor", Verdict::kNo,
-            fmt::format("{} has Intel VMX, which this version cannot use yet", facts.cpu_model)};
+        return {"processor", Verdict::kOk, fmt::format("{}, Intel VMX", facts.cpu_model)};
     if (facts.runs_virtualized)
         return {
             "processor", Verdict::kNo,

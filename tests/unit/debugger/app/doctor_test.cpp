@@ -82,7 +82,7 @@ const Trouble kTroubles[] = {
          f.has_svm = false;
          f.has_vmx = true;
      },
-     "processor", Verdict::kNo, "Intel VMX", false},
+     "processor", Verdict::kOk, "Intel VMX", true},
     {[](Facts& f) { f.firmware_allows = false; }, "firmware", Verdict::kNo, "switched off", false},
     {[](Facts& f) { f.firmware_allows.reset(); }, "firmware", Verdict::kUnknown, "modprobe msr",
      true},
