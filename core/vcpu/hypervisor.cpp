@@ -16,6 +16,15 @@ namespace {
 constexpr u16 kHostCodeSelector = 0x10;
 constexpr u64 kHostRights = page::kWritable | page::kAccessed | page::kDirty;
 
+/// What happened is an error, the long list of values behind it is not; the log has our name.
+void log_line(const rs_platform& platform, const char* line) {
+    constexpr char kOurName[] = "ringside: ";
+    for (usize i = 0; line[i] == kOurName[i];)
+        if (kOurName[++i] == '\0')
+            return platform.log(RS_LOG_ERROR, line + i);
+    platform.log(RS_LOG_INFO, line);
+}
+
 /// QEMU and Bochs answer reads of their debug port with its number; elsewhere nobody does.
 bool has_emergency_port() {
     constexpr u8 kPort = 0xe9;
@@ -394,7 +403,7 @@ void Hypervisor::log_report() {
             ++end;
         const bool is_last = *end == '\0';
         *end = '\0';
-        platform_->log(RS_LOG_ERROR, line);
+        log_line(*platform_, line);
         if (is_last)
             break;
         line = end + 1;

@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All CPUs or none: launches that fail half-way, many in a row, CPUs that come and go."""
 
+import re
+
 from cycles_test import SLACK_KB, free_memory_kb
 from debuggee import Background, Session
 
 
 def test_a_launch_that_fails_leaves_every_core_as_it_was(lab):
     lab.out("launch fail", timeout=120)
+    # An entry the processor refuses is explained, on each core it was tried on.
+    log = lab.out("dmesg")
+    for core in (0, 1):
+        assert f"ringside: VM entry refused on core {core}, code " in log
+    if lab.is_vmx():
+        assert "ringside: failed check: activity state: no such state" in log
+        assert re.search(r"ringside: VMCS: .*GuestRip=ffffffff[0-9a-f]{8} ", log)
+    else:
+        assert "ringside: VMCB cr0 80050033 " in log
 
 
 def test_a_launch_that_fails_on_the_last_of_four_cores_is_rolled_back(lab4):
