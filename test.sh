@@ -5,7 +5,8 @@
 # usage: ./test.sh [--quick | --full] [--filter RE]
 #   (nothing)    set-up, checks of the source, build, unit/language/session/conformance tests, lab
 #   --quick      without the lab: the inner loop
-#   --full       also clang-tidy, sanitizer builds, fuzzing and the lab's long soaks
+#   --full       also clang-tidy, sanitizer builds, fuzzing, the lab's long soaks, and the long form
+#                of tests that draw random numbers
 #   --filter RE  only tests whose name matches, and no checks of the source
 #
 # The last line is always 'N passed, N failed, N skipped'; exit status 0 if nothing failed, 1 if
@@ -23,7 +24,7 @@ while [ $# -gt 0 ]; do
         --full) mode=full ;;
         --filter) [ $# -gt 1 ] || { echo "err, '--filter' needs a value" >&2; exit 2; }; filter=$2; shift ;;
         --filter=*) filter=${1#*=} ;;
-        -h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) echo "err, unknown option '$1'" >&2; echo "hint: see './test.sh --help'" >&2; exit 2 ;;
     esac
     shift
@@ -173,7 +174,11 @@ if ! stage build build_preset release build; then
 fi
 [ -n "$filter" ] || check headers build_preset release build headers
 
+# With --full, tests that draw random numbers draw many more (tests/support/scale.hpp); not in the
+# slower sanitizer builds further down.
+[ $mode = full ] && export RINGSIDE_FULL=1
 stage tests run_ctest build tests || :
+unset RINGSIDE_FULL
 count $logs/tests.xml ""
 
 # pytest's files outside the lab: the scripts of the house, transcripts at a terminal.

@@ -158,6 +158,7 @@ TEST(SvmBackend, SeesFlagAndShadowOfTheGuest) {
     guest.vmcb->interrupt_shadow = 1;
     EXPECT_FALSE(guest.backend.interruptibility().interrupt_flag);
     EXPECT_TRUE(guest.backend.interruptibility().shadow);
+    EXPECT_TRUE(guest.backend.interruptibility().nmi_shadow);
     guest.vmcb->interrupt_shadow = 2;  // GUEST_INTERRUPT_MASK, which is no shadow
     EXPECT_FALSE(guest.backend.interruptibility().shadow);
 }

@@ -1,266 +1,218 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The same guest and the same devices twice: on a literal local APIC and CPU, and with root mode
-// accepting every interrupt and giving it through prepare_entry(). The guest sees the same events
-// in the same order. Handlers behave as Linux' do: interrupts stay off until the EOI.
+// The property: whatever arrives and whatever the program does, root mode's real exit loop gives
+// the guest what bare hardware would have given, in the same order, nothing lost, nothing doubled
+// (DLV-1 to DLV-11). tests/support/lockstep.hpp says exactly what is compared.
+//
+//   RINGSIDE_STEPS=N  steps for each scheme, instead of 100,000, or 10 million with --full
+//   RINGSIDE_SEED=N   where the numbers begin; a failure prints its own, and the shortest sequence
+//                     of steps that still fails with all that happens in it
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
-#include <algorithm>
-#include <optional>
-#include <set>
-#include <string>
-#include <vector>
+#include <iostream>
+#include <random>
 
-#include "vcpu/injection.hpp"
+#include "support/fake_machine.hpp"
+#include "support/lockstep.hpp"
+#include "support/scale.hpp"
+#include "unit/core/event/fixture.hpp"
 
 namespace ringside::vcpu {
 namespace {
 
-/// A local APIC: requests, what is in service, the task priority.
-struct Apic {
-    std::set<u8> requested, in_service;
-    u8 task_priority = 0;
+using test::Cause;
+using test::Fault;
+using test::Lockstep;
+using test::ModelCounts;
+using test::Scheme;
 
-    u8 processor_class() const {
-        const u8 service = in_service.empty() ? u8{0} : u8(*in_service.rbegin() >> 4);
-        return std::max(task_priority, service);
+/// A vCPU with the real handlers, and an event that can be switched on and off.
+struct Rig {
+    Rig() {
+        EXPECT_TRUE(registry->open(*machine.engine, facts));
+        machine.engine->rings().add_owner(kClient);
+        const auto tag = registry->add(
+            event::ImageBuilder{}.vector(0x31).script(test::ScriptBuilder{}).build(), kClient);
+        EXPECT_TRUE(tag) << std::hex << tag.error().code;
+        // The page that was missing when an event was delivered is there now.
+        machine.machine->exits.handlers[u32(ExitReason::kNestedPageFault)] =
+            [](Vcpu&, const Exit&) { return After::kResume; };
+        set_events(false);
     }
-    std::optional<u8> offered() const {
-        if (requested.empty() || *requested.rbegin() >> 4 <= processor_class())
-            return {};
-        return *requested.rbegin();
+    ~Rig() { registry->close(); }
+    void set_events(bool on) {
+        rs_modify_event request = {.size = sizeof request,
+                                   .action = on ? RS_MODIFY_ENABLE : RS_MODIFY_DISABLE,
+                                   .tag = RS_TAG_ALL,
+                                   .is_enabled = 0,
+                                   .error = 0};
+        EXPECT_TRUE(registry->modify(request));
     }
-    u8 acknowledge() {
-        const u8 vector = *requested.rbegin();
-        requested.erase(vector);
-        in_service.insert(vector);
-        return vector;
-    }
-    void end_of_interrupt() { in_service.erase(*in_service.rbegin()); }
+
+    static constexpr u32 kClient = 7;
+    test::FakeMachine machine;
+    event::FakeMachine facts;
+    std::unique_ptr<event::Registry> registry = std::make_unique<event::Registry>();
 };
 
-enum class Kind { kException, kNmi, kInterrupt };
+using Steps = std::vector<u64>;
 
-struct Frame {
-    Kind kind;
-    bool had_interrupts_enabled;
+struct Outcome {
+    std::string failure;  ///< empty: none
+    u64 steps = 0;        ///< done before it
+    ModelCounts counts;
 };
 
-/// A CPU as its program sees it; `seen` is what it was given.
-struct Cpu {
-    bool interrupt_flag = true, shadow = false, nmi_blocked = false;
-    std::vector<Frame> frames;
-    std::vector<std::string> seen;
-
-    bool is_in(Kind kind) const {
-        for (const Frame& frame : frames)
-            if (frame.kind == kind)
-                return true;
-        return false;
-    }
-    void take(Kind kind, u8 vector) {
-        frames.push_back({kind, interrupt_flag});
-        interrupt_flag = false;
-        seen.push_back((kind == Kind::kException ? "exception "
-                        : kind == Kind::kNmi     ? "nmi "
-                                                 : "interrupt ") +
-                       std::to_string(vector));
-    }
-    /// The end of the innermost handler; true if it was an interrupt's, which wants an EOI.
-    bool leave() {
-        const Frame frame = frames.back();
-        frames.pop_back();
-        interrupt_flag = frame.had_interrupts_enabled;
-        return frame.kind == Kind::kInterrupt;
-    }
-};
-
-/// AMD APM vol. 2 §8.5 "Priorities": at an instruction boundary an exception of the instruction,
-/// then an NMI, then an interrupt.
-struct Bare {
-    Cpu cpu;
-    Apic apic;
-    std::optional<u8> exception;
-    bool nmi = false;
-
-    void boundary() {
-        if (exception) {
-            cpu.take(Kind::kException, *exception);
-            exception.reset();
-        } else if (nmi && !cpu.nmi_blocked && !cpu.shadow) {
-            nmi = false;
-            cpu.nmi_blocked = true;
-            cpu.take(Kind::kNmi, 2);
-        } else if (cpu.interrupt_flag && !cpu.shadow && apic.offered()) {
-            cpu.take(Kind::kInterrupt, apic.acknowledge());
-        }
-        cpu.shadow = false;
-    }
-};
-
-struct UnderRoot {
-    Cpu cpu;
-    Apic apic;
-    WaitingEvents waiting;
-    std::optional<PendingEvent> again;  ///< its delivery was cut short
-    u64 accepted = 0, delivered = 0;
-
-    /// Root takes what the APIC offers, whether the guest could have it now or not.
-    void accept() {
-        while (apic.offered()) {
-            waiting.interrupts.add(apic.acknowledge());
-            ++accepted;
-        }
-    }
-    /// One entry; `is_cut`: its delivery ends in an exit, and is repeated by the next entry.
-    void enter(bool is_cut) {
-        const bool was_empty = waiting.interrupts.empty();
-        if (again)
-            waiting.in_flight = *again;
-        const EntryPlan plan = prepare_entry(waiting, {.interrupt_flag = cpu.interrupt_flag,
-                                                       .shadow = cpu.shadow,
-                                                       .task_priority = apic.task_priority});
-        const PendingEvent& event = plan.inject;
-        if (again) {
-            RC_ASSERT(event.valid);
-            RC_ASSERT(event.type == again->type);
-            RC_ASSERT(event.vector == again->vector);
-            RC_ASSERT(event.error_code == again->error_code);
-        }
-        again.reset();
-        if (event.valid && is_cut)
-            again = event;
-        else if (event.valid)
-            give(event);
-        // DLV-4: a window is armed exactly while something waits for it.
-        RC_ASSERT((plan.interrupt_window || plan.priority_window) == !waiting.interrupts.empty());
-        RC_ASSERT(!was_empty || !plan.interrupt_window);
-        RC_ASSERT(plan.nmi_window == (waiting.nmi || waiting.nmi_blocked));
-    }
-    void give(const PendingEvent& event) {
-        switch (event.type) {
-            case EventType::kException:
-                cpu.take(Kind::kException, event.vector);
-                break;
-            case EventType::kNmi:
-                cpu.take(Kind::kNmi, event.vector);
-                break;
-            default:
-                RC_ASSERT(cpu.interrupt_flag && !cpu.shadow);
-                RC_ASSERT(event.vector >> 4 > apic.task_priority);
-                cpu.take(Kind::kInterrupt, event.vector);
-                ++delivered;
-        }
-    }
-    bool is_idle() const { return !again; }
-};
-
-/// Both machines, driven by the same numbers.
-class Twins {
-public:
-    void step(u32 number) {
-        act(number % 12, u8(number >> 8));
-        bare_.boundary();
-        // Root may accept early (VMX) and must when the guest could take it (both vendors).
-        if ((number >> 16 & 1) || (root_.cpu.interrupt_flag && !root_.cpu.shadow))
-            root_.accept();
-        // A delivery cut short is repeated before the guest executes anything.
-        bool is_cut = (number >> 17 & 7) == 0;
-        do {
-            root_.enter(is_cut);
-            is_cut = false;
-        } while (!root_.is_idle());
-        root_.cpu.shadow = false;
-        RC_ASSERT(root_.cpu.seen == bare_.cpu.seen);
-        RC_ASSERT(root_.accepted == root_.delivered + root_.waiting.interrupts.count());
-        root_.cpu.seen.clear();
-        bare_.cpu.seen.clear();
-    }
-    /// Lets everything come to its end.
-    void drain() {
-        set_task_priority(0);
-        for (u32 i = 0; i < 2000; ++i)
-            step(bare_.cpu.frames.empty() ? 10 : 9);
-        RC_ASSERT(root_.waiting.interrupts.empty());
-        RC_ASSERT(root_.apic.requested.empty() && bare_.apic.requested.empty());
-        RC_ASSERT(root_.accepted == root_.delivered);
-    }
-
-private:
-    void act(u32 what, u8 parameter) {
-        switch (what) {
-            case 0:
-            case 1:
-            case 2:
-                raise(parameter);
-                break;
-            case 3:
-                bare_.exception = u8(parameter % 2 ? 14 : 6);
-                root_.waiting.exception = {
-                    .type = EventType::kException, .vector = *bare_.exception, .valid = true};
-                break;
-            case 4:
-                bare_.nmi = root_.waiting.nmi = true;
-                break;
-            case 5:
-                set_task_priority(parameter % 16);
-                break;
-            case 6:
-                set_task_priority(0);
-                break;
-            case 7:  // CLI
-                if (bare_.cpu.frames.empty())
-                    bare_.cpu.interrupt_flag = root_.cpu.interrupt_flag = false;
-                break;
-            case 8:  // STI; inside of an NMI or exception handler that interrupted no other handler
-                if (!bare_.cpu.is_in(Kind::kInterrupt)) {
-                    bare_.cpu.shadow = root_.cpu.shadow = !bare_.cpu.interrupt_flag;
-                    bare_.cpu.interrupt_flag = root_.cpu.interrupt_flag = true;
-                }
-                break;
-            case 9:
-            case 11:
-                leave();
-                break;
-            default:
-                if (bare_.cpu.frames.empty())
-                    bare_.cpu.interrupt_flag = root_.cpu.interrupt_flag = true;
-        }
-    }
-    /// A device's interrupt. Not in a class of which root holds one: that is in service already, so
-    /// the next waits for its EOI, while bare hardware would merge or reorder the two.
-    void raise(u8 vector) {
-        for (u32 held = vector & 0xf0u; held <= (vector | 0xfu); ++held)
-            if (vector < 16 || root_.waiting.interrupts.contains(u8(held)))
-                return;
-        bare_.apic.requested.insert(vector);
-        root_.apic.requested.insert(vector);
-    }
-    void set_task_priority(u8 priority) {
-        bare_.apic.task_priority = root_.apic.task_priority = priority;
-    }
-    void leave() {
-        if (bare_.cpu.frames.empty())
-            return;
-        bare_.cpu.nmi_blocked = root_.waiting.nmi_blocked = false;  // any IRET ends it
-        if (bare_.cpu.leave())
-            bare_.apic.end_of_interrupt();
-        if (root_.cpu.leave())
-            root_.apic.end_of_interrupt();
-    }
-
-    Bare bare_;
-    UnderRoot root_;
-};
-
-// RapidCheck runs a hundred of these: 100,000 steps.
-RC_GTEST_PROP(DeliveryOrder, IsThatOfBareHardware, ()) {
-    const auto numbers = *rc::gen::container<std::vector<u32>>(1000, rc::gen::arbitrary<u32>());
-    Twins twins;
-    for (const u32 number : numbers)
-        twins.step(number);
-    twins.drain();
+/// One guest from its first instruction to its last.
+Outcome run(Rig& rig, Scheme scheme, u64 variety, const Steps& steps, Fault fault,
+            std::string* trace = nullptr) {
+    Lockstep lockstep{rig.machine.vcpu(), scheme, variety, [&](bool on) { rig.set_events(on); }};
+    lockstep.processor.fault = fault;
+    lockstep.processor.trace = trace;
+    lockstep.processor.apic_command = &rig.machine.apic_registers[0x300 / 4];
+    u64 done = 0;
+    for (; done < steps.size() && lockstep.failure().empty(); ++done)
+        lockstep.step(steps[done]);
+    lockstep.drain();
+    return {lockstep.failure(), done, lockstep.processor.counts};
 }
+
+/// The same on a vCPU of its own, which nothing has been through before.
+std::string failure_of(Scheme scheme, u64 variety, const Steps& steps, Fault fault,
+                       std::string* trace = nullptr) {
+    Rig rig;
+    return run(rig, scheme, variety, steps, fault, trace).failure;
+}
+
+/// Leaves out steps as long as it still fails the same way: halves, quarters, single ones.
+Steps shrink(Scheme scheme, u64 variety, Steps steps, Fault fault) {
+    const std::string failure = failure_of(scheme, variety, steps, fault);
+    for (usize chunk = steps.size(); chunk > 0; chunk /= 2)
+        for (usize at = 0; at < steps.size();) {
+            Steps fewer = steps;
+            fewer.erase(fewer.begin() + long(at),
+                        fewer.begin() + long(std::min(at + chunk, steps.size())));
+            if (failure_of(scheme, variety, fewer, fault) == failure)
+                steps = fewer;
+            else
+                at += chunk;
+        }
+    return steps;
+}
+
+std::string explain(Scheme scheme, u64 variety, Steps steps, Fault fault) {
+    steps = shrink(scheme, variety, steps, fault);
+    std::string trace;
+    failure_of(scheme, variety, steps, fault, &trace);
+    return std::to_string(steps.size()) + " steps are enough, variety " + std::to_string(variety) +
+           ":\n" + trace;
+}
+
+struct Found {
+    Outcome outcome;  ///< sums, or up to the failure
+    u64 variety = 0;  ///< of the last guest
+    Steps sequence;   ///< of the last guest
+};
+
+/// Guest after guest, until one of them differs.
+Found search(Scheme scheme, u64 seed, u64 steps, Fault fault) {
+    constexpr u64 kStepsOfAGuest = 1000;
+    test::Random numbers{seed};
+    Rig rig;
+    Found found;
+    Outcome& sum = found.outcome;
+    while (sum.steps < steps && sum.failure.empty()) {
+        found.variety = numbers.next();
+        found.sequence.resize(std::min(kStepsOfAGuest, steps - sum.steps));
+        for (u64& number : found.sequence)
+            number = numbers.next();
+        const Outcome outcome = run(rig, scheme, found.variety, found.sequence, fault);
+        sum.failure = outcome.failure;
+        sum.steps += outcome.steps;
+        sum.counts += outcome.counts;
+    }
+    return found;
+}
+
+/// Whether all the things happened that are worth the name of random.
+void expect_all_happened(Scheme scheme, const ModelCounts& counts) {
+    for (const ExitReason reason :
+         {ExitReason::kExternalInterrupt, ExitReason::kNmi, ExitReason::kInterruptWindow,
+          ExitReason::kNmiUnblocked, ExitReason::kHypercall, ExitReason::kWriteMsr,
+          ExitReason::kVirtualizationInstruction, ExitReason::kNestedPageFault})
+        EXPECT_GT(counts.by_reason[u32(reason)], 0u) << u32(reason);
+    for (const u64 given : counts.given)
+        EXPECT_GT(given, 0u);
+    EXPECT_GT(counts.windows, 0u);
+    EXPECT_GT(counts.nmi_windows, 0u);
+    EXPECT_GT(counts.priority_windows, 0u);
+    EXPECT_GT(counts.left, 0u);
+    EXPECT_EQ(counts.early > 0, scheme == Scheme::kVmx);
+    EXPECT_EQ(counts.deferred > 0, scheme == Scheme::kVmxAtWindow);
+}
+
+class DeliveryOrder : public testing::TestWithParam<Scheme> {};
+
+TEST_P(DeliveryOrder, IsThatOfBareHardware) {
+    const Scheme scheme = GetParam();
+    const bool is_full = test::is_full_run();
+    const u64 steps = test::number_from("RINGSIDE_STEPS", is_full ? 10'000'000 : 100'000);
+    const u64 seed = test::number_from("RINGSIDE_SEED", is_full ? std::random_device{}() : 1);
+    const Found found = search(scheme, seed, steps, Fault::kNone);
+    const ModelCounts& counts = found.outcome.counts;
+    std::cout << to_text(scheme) << ": " << found.outcome.steps << " steps"
+              << (is_full ? "" : " (10 million with ./test.sh --full)") << ", seed " << seed << ": "
+              << counts.exits << " exits, " << counts.given[u32(Cause::kInterrupt)]
+              << " interrupts, " << counts.given[u32(Cause::kNmi)] << " NMIs, "
+              << counts.given[u32(Cause::kException)] << " exceptions; " << counts.early
+              << " accepted early, " << counts.deferred << " put off, " << counts.delayed
+              << " behind another one, " << counts.cut << " deliveries cut short, " << counts.left
+              << " departures\n";
+    ASSERT_EQ(found.outcome.failure, "")
+        << "RINGSIDE_SEED=" << seed << ", after " << found.outcome.steps << " steps\n"
+        << explain(scheme, found.variety, found.sequence, Fault::kNone);
+    if (steps >= 100'000)
+        expect_all_happened(scheme, counts);
+}
+
+std::string name_of(const testing::TestParamInfo<Scheme>& scheme) {
+    constexpr const char* kNames[] = {"Vmx", "VmxAtWindow", "Svm"};
+    return kNames[u32(scheme.param)];
+}
+INSTANTIATE_TEST_SUITE_P(Schemes, DeliveryOrder,
+                         testing::Values(Scheme::kVmx, Scheme::kVmxAtWindow, Scheme::kSvm),
+                         name_of);
+
+struct Mistake {
+    Fault fault;
+    Scheme scheme;
+};
+
+/// The property is worth what it notices.
+class DeliveryOrderNotices : public testing::TestWithParam<Mistake> {};
+
+TEST_P(DeliveryOrderNotices, AMistake) {
+    constexpr u64 kSteps = 100'000;
+    const auto [fault, scheme] = GetParam();
+    const Outcome outcome = search(scheme, 1, kSteps, fault).outcome;
+    EXPECT_NE(outcome.failure, "") << to_text(fault) << ", " << to_text(scheme);
+    std::cout << to_text(fault) << ", " << to_text(scheme) << ": noticed after " << outcome.steps
+              << " steps: " << outcome.failure << '\n';
+}
+
+/// Each where interrupts are accepted early; elsewhere so little waits that some are never seen.
+std::vector<Mistake> mistakes() {
+    std::vector<Mistake> list;
+    for (u32 fault = 1; fault < u32(Fault::kCount); ++fault)
+        list.push_back({Fault(fault), Scheme::kVmx});
+    for (const Scheme scheme : {Scheme::kVmxAtWindow, Scheme::kSvm})
+        for (const Fault fault :
+             {Fault::kDropPending, Fault::kIgnoreFlag, Fault::kForgetInFlight,
+              Fault::kRedeliverTwice, Fault::kForgetNmiBlocking, Fault::kDropNmi,
+              Fault::kForgetInterruptWindow, Fault::kForgetNmiWindow})
+            list.push_back({fault, scheme});
+    return list;
+}
+INSTANTIATE_TEST_SUITE_P(Faults, DeliveryOrderNotices, testing::ValuesIn(mistakes()));
 
 }  // namespace
 }  // namespace ringside::vcpu
