@@ -47,6 +47,13 @@ void ModelProcessor::intercept_interrupts(bool on) {
     is_deferring_ &= on;
 }
 
+bool ModelProcessor::write_control_register(u32 number, u64 value) {
+    if (number != 8 || value > 15)
+        return false;
+    apic.task_priority = u8(value);
+    return true;
+}
+
 s32 ModelProcessor::take_interrupt() {
     look_around();
     if (scheme_ == Scheme::kVmx)

@@ -23,6 +23,11 @@ constexpr const char* kReasons[] = {"external interrupt",
                                     "RDMSR",
                                     "WRMSR",
                                     "#UD",
+                                    "CPUID",
+                                    "MOV to CR",
+                                    "XSETBV",
+                                    "INVD",
+                                    "INIT",
                                     "nested page fault",
                                     "triple fault",
                                     "bad entry",
@@ -240,10 +245,9 @@ void ModelProcessor::execute(const Instruction& instruction) {
         if (has_skipped_ == raised_by(instruction).has_value())
             fail("an instruction that exits was neither done nor refused");
     } else if (is_virtualized_ && instruction.op == Op::kMoveToCr8 && windows_.priority_window) {
-        // The backend serves this exit by itself.
-        apic.task_priority = instruction.operand;
-        skip_instruction(4);
-        exit(ExitReason::kInterruptWindow);
+        exit({.reason = ExitReason::kWriteControlRegister,
+              .address = 8,
+              .detail = instruction.operand});
     } else if (const auto raised = raised_by(instruction)) {
         deliver(event_of(*raised));
     } else if (instruction.op == Op::kReturn) {
@@ -307,13 +311,14 @@ void ModelProcessor::deliver(const PendingEvent& event) {
 
 // The way to root mode and back.
 
-void ModelProcessor::exit(ExitReason reason) {
+void ModelProcessor::exit(const vcpu::Exit& what) {
+    const ExitReason reason = what.reason;
     if (!failure_.empty())
         return;
     note(std::string{"  exit: "} + kReasons[u32(reason)]);
     ++counts.exits;
     ++counts.by_reason[u32(reason)];
-    exit_ = {.reason = reason};
+    exit_ = what;
     if (!is_vmx())
         cpu.halted = false;  // there is no such state in a VMCB
     injected_ = {};

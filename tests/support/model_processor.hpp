@@ -141,10 +141,12 @@ public:
     vcpu::Interruptibility interruptibility() override;
     vcpu::Injected inject(const vcpu::PendingEvent& event, vcpu::PendingEvent& fault) override;
     void set_windows(const vcpu::EntryPlan& plan) override;
+    bool write_control_register(u32 number, u64 value) override;
     bool read_msr(u32 msr, u64& value) override;
     bool write_msr(u32 msr, u64 value, bool& leave) override;
     void block_nmis() override;
     void unblock_nmis() override;
+    void report_entry_failure(vcpu::EmergencyLog&) override {}
     void* prepare_devirtualize() override { return this; }
 
 private:
@@ -158,7 +160,8 @@ private:
     bool take_directly();
     bool finish_return();
     void execute_return();
-    void exit(vcpu::ExitReason reason);
+    void exit(vcpu::ExitReason reason) { exit(vcpu::Exit{.reason = reason}); }
+    void exit(const vcpu::Exit& what);
     void enter();
     void check_entry();
     void check_vmx_entry();
