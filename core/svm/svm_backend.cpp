@@ -319,8 +319,18 @@ void SvmBackend::set_windows(const vcpu::EntryPlan& plan) {
         vmcb_.interrupt_control = 0;
     }
     if (plan.nmi_window) [[unlikely]]
-        intercepts |= misc1::kIret;
+        intercepts |= open_nmi_window();
     vmcb_.intercept_misc1 = intercepts;
+}
+
+/// The guest leaves its NMI handler by an IRET. An NMI that only waits for a shadow or another
+/// event has no such sign: one of ours exits as soon as the processor takes NMIs.
+u32 SvmBackend::open_nmi_window() {
+    if (vcpu_.waiting.nmi_blocked)
+        return misc1::kIret;
+    if (std::atomic_ref<u32>(vcpu_.owed_nmi).exchange(1) == 0)
+        vcpu_.machine->apic.send_nmi(vcpu_.apic_id);
+    return 0;
 }
 
 bool SvmBackend::write_control_register(u32, u64) {

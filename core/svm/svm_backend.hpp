@@ -107,6 +107,7 @@ public:
 private:
     void remember_lost_shadow(ExitCode code);
     void step_over_lost_halt();
+    u32 open_nmi_window();
 
     Vmcb& vmcb_;
     vcpu::Vcpu& vcpu_;

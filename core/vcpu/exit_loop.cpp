@@ -51,6 +51,8 @@ void inject_planned(Vcpu& vcpu) {
         if (backend.inject(plan.inject, fault) == Injected::kRefused) [[unlikely]] {
             vcpu.waiting.interrupts.add(plan.inject.vector);
             vcpu.waiting.exception = fault;
+            if (is_redelivery)  // counted as delivered, and is not
+                vcpu.core_state->stats->delivered.add(~u64{0});
             plan = prepare_entry(vcpu.waiting, backend.interruptibility());
             backend.inject(plan.inject, fault);
         } else if (plan.inject.type == EventType::kExternalInterrupt && !is_redelivery) {

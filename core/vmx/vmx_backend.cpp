@@ -304,7 +304,7 @@ s32 VmxBackend::take_interrupt() {
 vcpu::Interruptibility VmxBackend::interruptibility() {
     return {.interrupt_flag = (read<kGuestRflags>() & x86::rflags::IF) != 0,
             .shadow = (interruptibility_ & interruptibility::kShadow) != 0,
-            .nmi_shadow = (interruptibility_ & interruptibility::kShadow) != 0,
+            .nmi_shadow = (interruptibility_ & interruptibility::kMovSs) != 0,
             .task_priority = vcpu_.waiting.interrupts.empty() ? u8{0} : u8(x86::read_cr<8>())};
 }
 
@@ -312,10 +312,11 @@ Injected VmxBackend::inject(const PendingEvent& event, PendingEvent&) {
     constexpr u8 kPageFault = 14;
     if (event.type == vcpu::EventType::kException && event.vector == kPageFault && event.address)
         x86::write_cr<2>(event.address);
-    if (event.type == vcpu::EventType::kNmi && (interruptibility_ & interruptibility::kNmi))
-        [[unlikely]] {
-        // Its delivery was cut short: it blocks itself no more until it is delivered.
-        interruptibility_ &= ~interruptibility::kNmi;
+    // An NMI whose delivery was cut short blocks itself no more until it is delivered. Behind STI
+    // some processors take NMIs and some refuse to be entered with one: that shadow ends here.
+    constexpr u32 kInTheWay = interruptibility::kNmi | interruptibility::kSti;
+    if (event.type == vcpu::EventType::kNmi && (interruptibility_ & kInTheWay)) [[unlikely]] {
+        interruptibility_ &= ~kInTheWay;
         write<kInterruptibility>(interruptibility_);
     }
     if (event.has_error_code)
@@ -354,12 +355,9 @@ void VmxBackend::set_windows(const vcpu::EntryPlan& plan) {
                                            processor::kCr8LoadExiting);
     if (plan.interrupt_window)
         controls |= processor::kInterruptWindow;
-    // The hardware tracks NMI blocking by itself: a window is needed only for an NMI that waits. In
-    // the shadow of STI, which not every processor holds NMIs back for, the window of interrupts
-    // opens one instruction later.
+    // The hardware tracks NMI blocking by itself: a window is needed only for an NMI that waits.
     if (plan.nmi_window && vcpu_.waiting.nmi)
-        controls |= interruptibility_ & interruptibility::kSti ? processor::kInterruptWindow
-                                                               : processor::kNmiWindow;
+        controls |= processor::kNmiWindow;
     if (plan.priority_window)
         controls |= processor::kCr8LoadExiting;
     if (controls == controls_.processor) [[likely]]

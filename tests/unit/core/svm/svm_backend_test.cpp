@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "support/guest_memory.hpp"
 
@@ -133,12 +134,29 @@ TEST(SvmBackend, EncodesWhatItInjects) {
 TEST(SvmBackend, DetectsAWindowWithAVirtualInterruptThatIsNeverTaken) {
     Guest guest;
     guest.vmcb->intercept_misc1 = 0x9000'0003;
+    guest.vcpu.waiting.nmi_blocked = true;
     guest.backend.set_windows({.inject = {}, .interrupt_window = true, .nmi_window = true});
     EXPECT_EQ(guest.vmcb->intercept_misc1, 0x9010'0013u);  // VINTR 4, IRET 20
     EXPECT_EQ(guest.vmcb->interrupt_control, 0x1f'0100u);  // V_IRQ, priority 15, TPR ignored
     guest.backend.set_windows({});
     EXPECT_EQ(guest.vmcb->intercept_misc1, 0x9000'0003u);
     EXPECT_EQ(guest.vmcb->interrupt_control, 0u);
+}
+
+/// Waiting for an IRET would exit for ever on `mov ss; iret`: the intercept comes before the IRET
+/// that would end the shadow.
+TEST(SvmBackend, SendsItselfAnNmiWhenOneWaitsThatNoHandlerHoldsBack) {
+    Guest guest;
+    std::vector<u32> apic_registers(1024);
+    guest.machine->apic = {false, reinterpret_cast<u64>(apic_registers.data())};
+    guest.vcpu.waiting.nmi = true;
+    guest.backend.set_windows({.inject = {}, .nmi_window = true});
+    EXPECT_EQ(guest.vmcb->intercept_misc1 & (1u << 20), 0u);
+    EXPECT_EQ(apic_registers[0x300 / 4], 0x4400u);
+    EXPECT_EQ(guest.vcpu.owed_nmi, 1u);
+    apic_registers[0x300 / 4] = 0;
+    guest.backend.set_windows({.inject = {}, .nmi_window = true});
+    EXPECT_EQ(apic_registers[0x300 / 4], 0u) << "one is on its way already";
 }
 
 TEST(SvmBackend, InterceptsInterruptsOnDemand) {

@@ -126,6 +126,22 @@ TEST(HandleExit, KeepsARefusedInterruptAndGivesTheFault) {
     expect_no_loss(machine);
 }
 
+TEST(HandleExit, CountsARedeliveryThatIsRefusedOnlyWhenItSucceeds) {
+    FakeMachine machine;
+    FakeBackend& backend = machine.backend();
+    machine.arrive(0x31);
+    EXPECT_EQ(machine.stats().delivered.get(), 1u);
+    backend.next_in_flight =
+        PendingEvent{.type = EventType::kExternalInterrupt, .vector = 0x31, .valid = true};
+    backend.next_refusal = kStackFault;
+    machine.exit(ExitReason::kNmi);
+    EXPECT_EQ(machine.stats().delivered.get(), 0u);
+    expect_no_loss(machine);
+    machine.exit(ExitReason::kInterruptWindow);
+    EXPECT_EQ(machine.stats().delivered.get(), 1u);
+    expect_no_loss(machine);
+}
+
 TEST(HandleExit, RedeliversAnInterruptCutShortWithoutCountingItTwice) {
     FakeMachine machine;
     machine.arrive(0x31);
