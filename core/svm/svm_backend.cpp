@@ -48,7 +48,9 @@ u64 raw_of(const vcpu::PendingEvent& event) {
 }  // namespace
 
 Exit SvmBackend::decode_exit(PendingEvent& in_flight) {
-    const ExitCode code = ExitCode(vmcb_.exit_code);
+    // VMEXIT_INVALID is -1; QEMU TCG: in 32 bits.
+    const bool is_invalid = u32(vmcb_.exit_code) == u32(ExitCode::kInvalid);
+    const ExitCode code = is_invalid ? ExitCode::kInvalid : ExitCode(vmcb_.exit_code);
     vmcb_.event_injection = 0;
     vmcb_.tlb_control = 0;
     if (EventInjection::Valid::test(vmcb_.exit_interrupt_info)) [[unlikely]]

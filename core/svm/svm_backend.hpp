@@ -68,10 +68,11 @@ static_assert(offsetof(Vmcb, rflags) == VMCB_RFLAGS && offsetof(Vmcb, rax) == VM
 
 /// Differences between machines, found once at load.
 struct Traits {
-    bool software_delivery = false;  ///< QEMU TCG: EVENTINJ can deliver an interrupt twice
-    bool halt_in_root = false;       ///< QEMU TCG: a guest halted with GIF = 0 would never wake
-    bool shadow_lost = false;        ///< QEMU TCG: VMRUN does not restore the interrupt shadow
-    bool has_next_rip = false;       ///< NRIPS
+    bool software_delivery = false;   ///< QEMU TCG: EVENTINJ can deliver an interrupt twice
+    bool halt_in_root = false;        ///< QEMU TCG: a guest halted with GIF = 0 would never wake
+    bool shadow_lost = false;         ///< QEMU TCG: VMRUN does not restore the interrupt shadow
+    bool saves_over_refused = false;  ///< QEMU TCG: a refused VMRUN saves root mode over the guest
+    bool has_next_rip = false;        ///< NRIPS
 };
 
 class SvmBackend final : public vcpu::Backend {

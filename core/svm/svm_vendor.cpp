@@ -90,6 +90,7 @@ Result<void> SvmVendor::probe() {
     traits_ = {.software_delivery = emulated,
                .halt_in_root = emulated,
                .shadow_lost = emulated,
+               .saves_over_refused = emulated,
                .has_next_rip = x86::has_svm_next_rip()};
     return {};
 }
@@ -180,6 +181,8 @@ Result<void> SvmVendor::prepare_core(LaunchContext& context, VcpuBlock& block) {
 
 bool SvmVendor::launch(LaunchContext& context, VcpuBlock& block) {
     VendorState& state = vendor_state(block);
+    if (context.breaks_entry && traits_.saves_over_refused)
+        return false;
     const u64 efer = x86::read_msr(x86::IA32_EFER);
     if (x86::efer::SVME::test(efer))
         return false;

@@ -78,6 +78,9 @@ class Lab:
             "[ -e /proc/kick ] || insmod /lib/modules/kick.ko || exit; "
             f"echo {command} >/proc/kick && cat /proc/kick", timeout)
 
+    def is_vmx(self):
+        return "vmx" in self.out("grep -m1 flags /proc/cpuinfo").split()
+
     def cores(self):
         return int(self.out("nproc"))
 
@@ -102,8 +105,8 @@ class Session:
     """A session of the program that runs beside the test and is given its commands one by one;
     its output is collected in `lines`. 'with Session(...)' ends it in order."""
 
-    def __init__(self, lab, *commands):
-        self.process = subprocess.Popen(lab.debugger_words([]), text=True, bufsize=1,
+    def __init__(self, lab, *commands, load=True):
+        self.process = subprocess.Popen(lab.debugger_words([], load), text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.lines = []

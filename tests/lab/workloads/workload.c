@@ -184,8 +184,9 @@ static int run_kind(int kind) {
 
 static int run_all(void) {
     int failed = 0;
+    const int has_disk = access("/dev/vda", R_OK) == 0;
     for (int i = 0; i < kKinds; i++)
-        if (fork() == 0)
+        if ((has_disk || kinds[i].run != disk) && fork() == 0)
             _exit(run_kind(i));
     for (int status; wait(&status) > 0;)
         failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;

@@ -57,6 +57,7 @@ TEST(SvmBackend, NamesEveryExitItAsksFor) {
     for (const u64 code : {0x80, 0x82, 0x83, 0x84, 0x85, 0x86})
         EXPECT_EQ(guest.exit(code).reason, ExitReason::kVirtualizationInstruction);
     EXPECT_EQ(guest.exit(~u64{0}).reason, ExitReason::kEntryFailed);
+    EXPECT_EQ(guest.exit(0xffff'ffff).reason, ExitReason::kEntryFailed);
     EXPECT_EQ(guest.exit(0x72).reason, ExitReason::kUnknown);
     EXPECT_EQ(guest.exit(0x72).code, 0x72u);
 }
