@@ -466,6 +466,10 @@ extern "C" {
 
 /// Called by entry.S after every VM exit.
 void* rs_vmx_exit(ringside::vcpu::Vcpu* vcpu) {
+    // The launch ran on the kernel's translations, which have root mode's tag (VPID 0), and an exit
+    // drops none: those of the module's pages lead to the kernel's copy.
+    if (vcpu->exits == 0) [[unlikely]]
+        ringside::x86::flush_all_translations();
     return ringside::vcpu::handle_exit(*vcpu);
 }
 

@@ -150,3 +150,29 @@ def test_interrupts_off_for_long_delay_and_lose_nothing(lab):
     hits = hits_while(lab, '!interrupt f1 script { printf("hit %x\\n", $core); }', lambda: (
         lab.kick("hold 1 200000"), send_to_both(lab)))
     assert len(hits) == 100
+
+
+def core_rows(session):
+    """{core: (arrivals, delivered, ignored, pending, exits, interrupt exits, NMI exits)} by now."""
+    del session.lines[:]
+    session.do("events stat")
+    rows = [[int(word) for word in line.split()] for line in session.lines
+            if re.fullmatch(r"\d+(\s+\d+){7}", line)]
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def test_only_cores_with_an_enabled_event_exit_for_interrupts(lab):
+    """TRG-8."""
+    lab.kick("snap")
+    with Session(lab, "!interrupt f1 core 1 script { .n++; }") as session:
+        send_to_both(lab)
+        rows = core_rows(session)
+        assert rows[0][5] == 0 and rows[1][5] >= 60, rows
+        session.do("events d all")
+        quiet = core_rows(session)
+        send_to_both(lab)
+        assert core_rows(session)[1][5] == quiet[1][5]
+        session.do("events e all")
+        send_to_both(lab)
+        assert core_rows(session)[1][5] >= quiet[1][5] + 60
+        session.finish("events c all", "unload")
