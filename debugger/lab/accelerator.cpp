@@ -59,7 +59,7 @@ std::optional<std::string> objection_of_boot(const Kernel& kernel, const fs::pat
     options.memory_mb = 512;
     const auto pid =
         spawn_detached(machine_command(options, true, BootMode::kProbe, kernel.image, archive),
-                       scratch, kQemuLog, -1);
+                       scratch, {kQemuLog, kQemuLog}, {});
     if (!pid)
         return pid.failure().message;
     std::optional<std::string> objection =

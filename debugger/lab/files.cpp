@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <fstream>
@@ -34,6 +35,16 @@ std::optional<std::string> read_file(const std::filesystem::path& path) {
     if (stream.bad())
         return std::nullopt;
     return std::move(content).str();
+}
+
+std::string last_words(const std::filesystem::path& log) {
+    std::istringstream lines{read_file(log).value_or("")};
+    std::string last;
+    for (std::string line; std::getline(lines, line);)
+        if (std::any_of(line.begin(), line.end(),
+                        [](unsigned char c) { return std::isalnum(c) != 0; }))
+            last = line;
+    return last;
 }
 
 Outcome<Done> write_file(const std::filesystem::path& path, std::string_view content, mode_t mode) {

@@ -36,6 +36,9 @@ private:
 /// The whole file, or nothing when it cannot be read.
 std::optional<std::string> read_file(const std::filesystem::path& path);
 
+/// The last line of a log that says something (not a rule of "====", say); empty if there is none.
+std::string last_words(const std::filesystem::path& log);
+
 /// Writes beside the target and renames, so that readers see the old or the new file, never half.
 Outcome<Done> write_file(const std::filesystem::path& path, std::string_view content,
                          mode_t mode = 0644);

@@ -20,10 +20,15 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Modules in the archive that the tests load themselves, so not in the boot's order.
-constexpr std::string_view kNotAtBoot[] = {"irqbypass", "ccp", "kvm", "kvm_amd"};
+constexpr std::string_view kNotAtBoot[] = {"irqbypass", "ccp", "kvm", "kvm_amd", "kvm_intel"};
+
+/// The one module that Bochs' devices need; QEMU's machine needs the others.
+constexpr std::string_view kBochsModule = "e1000";
 
 /// Archives kept in the cache; older ones are removed.
 constexpr std::size_t kKeptImages = 4;
+
+constexpr std::size_t kSector = 512;
 
 struct Item {
     std::string target;  ///< path inside, without a leading '/'
@@ -60,7 +65,8 @@ std::string boot_order(const Kernel& kernel) {
     std::string order;
     for (const fs::path& file : kernel.modules) {
         const std::string name = file.stem().string();
-        if (std::find(std::begin(kNotAtBoot), std::end(kNotAtBoot), name) == std::end(kNotAtBoot))
+        if (name != kBochsModule &&
+            std::find(std::begin(kNotAtBoot), std::end(kNotAtBoot), name) == std::end(kNotAtBoot))
             order += file.filename().string() + '\n';
     }
     return order;
@@ -82,7 +88,7 @@ Outcome<std::string> content_of(const Item& item, const fs::path& scratch) {
 
 /// Names an archive by everything that goes into it.
 Outcome<std::uint64_t> hash_of(const std::vector<Item>& items, std::string_view order) {
-    std::uint64_t hash = content_hash(order, content_hash(kInitScript));
+    std::uint64_t hash = content_hash(kBochsModule, content_hash(order, content_hash(kInitScript)));
     for (const Item& item : items) {
         const auto content = read_file(item.source);
         if (!content)
@@ -105,6 +111,7 @@ Outcome<std::string> build_archive(const std::vector<Item>& items, std::string_v
                      "root::0:0:root:/root:/bin/sh\nuser::1000:1000:user:/tmp:/bin/sh\n", 0644);
     archive.add_file("etc/group", "root:x:0:\nuser:x:1000:\n", 0644);
     archive.add_file("lib/modules/order", order, 0644);
+    archive.add_file("lib/modules/order.bochs", fmt::format("{}.ko\n", kBochsModule), 0644);
     for (const Item& item : items) {
         const auto content = content_of(item, scratch);
         if (!content)
@@ -113,7 +120,9 @@ Outcome<std::string> build_archive(const std::vector<Item>& items, std::string_v
     }
     std::error_code error;
     fs::remove(scratch, error);
-    return archive.finish();
+    std::string bytes = archive.finish();
+    bytes.resize((bytes.size() + kSector - 1) / kSector * kSector);
+    return bytes;
 }
 
 void remove_old_images(const fs::path& folder) {
@@ -137,6 +146,7 @@ BuildParts find_parts(const fs::path& build_folder) {
     BuildParts parts{.program = if_there("ringside"),
                      .module = if_there("linux/ringside/ringside.ko"),
                      .shell_server = if_there("debugger/lab/ringside-lab-shell"),
+                     .loader = if_there("debugger/lab/ringside-lab-loader"),
                      .kick = if_there("tests/lab/kick/kick.ko"),
                      .workloads = {}};
     std::error_code error;

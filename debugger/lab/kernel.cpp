@@ -12,6 +12,7 @@
 
 #include "lab/files.hpp"
 #include "lab/folders.hpp"
+#include "lab/kernel_image.hpp"
 #include "lab/process.hpp"
 
 namespace ringside::lab {
@@ -217,6 +218,33 @@ Outcome<Kernel> prepare_kernel(const std::string& release, std::span<const std::
     if (auto kernel = cached(entry, release, wanted))
         return std::move(*kernel);
     return Failure{fmt::format("cannot fill the kernel cache {}", entry.string())};
+}
+
+Outcome<fs::path> prepare_vmlinux(const Kernel& kernel, const Progress& progress) {
+    const fs::path file = kernel.image.parent_path() / "vmlinux";
+    const Descriptor held = lock(cache_folder() / "kernels", LockWait::kWait);
+    if (fs::exists(file))
+        return file;
+    progress("kernel: unpacking (once)");
+    const auto image = read_file(kernel.image);
+    if (!image)
+        return Failure{fmt::format("cannot read {}", kernel.image.string())};
+    auto packed = packed_kernel(*image);
+    if (!packed)
+        return packed.failure();
+    const fs::path scratch = file.string() + ".packed";
+    if (const auto written = write_file(scratch, packed->content); !written)
+        return written.failure();
+    packed->unpacker.push_back(scratch.string());
+    auto unpacked = run_checked(packed->unpacker);
+    std::error_code error;
+    fs::remove(scratch, error);
+    if (!unpacked)
+        return unpacked.failure();
+    unpacked->resize((unpacked->size() + 511) & ~std::size_t{511});
+    if (const auto written = write_file(file, *unpacked); !written)
+        return written.failure();
+    return file;
 }
 
 }  // namespace ringside::lab

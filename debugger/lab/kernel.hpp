@@ -35,4 +35,8 @@ std::string newest_headers_release();
 Outcome<Kernel> prepare_kernel(const std::string& release, std::span<const std::string> modules,
                                const Progress& progress);
 
+/// The kernel unpacked: an ELF file, made once for each release and kept beside its image. Its size
+/// is a whole number of sectors of 512 bytes.
+Outcome<std::filesystem::path> prepare_vmlinux(const Kernel& kernel, const Progress& progress);
+
 }  // namespace ringside::lab

@@ -16,6 +16,8 @@
 #include <system_error>
 
 #include "lab/accelerator.hpp"
+#include "lab/bochs.hpp"
+#include "lab/bochs_start.hpp"
 #include "lab/console.hpp"
 #include "lab/files.hpp"
 #include "lab/image.hpp"
@@ -23,6 +25,7 @@
 #include "lab/machine.hpp"
 #include "lab/monitor.hpp"
 #include "lab/process.hpp"
+#include "lab/relay.hpp"
 #include "lab/runtime.hpp"
 #include "lab/shell_client.hpp"
 
@@ -32,10 +35,10 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-/// What the debuggee needs loaded: the scratch disk, the network, the key's way in; and KVM, which
-/// the tests load to see the module refuse beside it.
-const std::vector<std::string> kGuestModules{"virtio_pci", "virtio_blk", "virtio_net",
-                                             "qemu_fw_cfg", "kvm_amd"};
+/// What the debuggee needs loaded in QEMU or in Bochs: the scratch disk, the network, the key's way
+/// in; and KVM, which the tests load to see the module refuse beside it.
+const std::vector<std::string> kGuestModules{
+    "virtio_pci", "virtio_blk", "virtio_net", "qemu_fw_cfg", "e1000", "kvm_amd", "kvm_intel"};
 constexpr std::chrono::seconds kFirstShell{30};
 constexpr std::chrono::milliseconds kLook{50};
 
@@ -87,23 +90,23 @@ Outcome<Done> make_disk(const fs::path& file, unsigned size_mb) {
     return Done{};
 }
 
-std::string last_words(const fs::path& log) {
-    std::string text = read_file(log).value_or("");
-    while (!text.empty() && text.back() == '\n')
-        text.pop_back();
-    return text.substr(text.rfind('\n') + 1);
-}
+/// An emulator that has been started.
+struct Emulator {
+    pid_t pid = 0;
+    const char* name = "";  ///< as users know it
+    const char* log = "";   ///< in the lab's folder
+};
 
-/// Watches the console until the debuggee is ready, QEMU ends, the time is over or the user had
-/// enough.
-Outcome<BootProgress> watch_boot(const Options& options, const fs::path& folder, pid_t pid,
-                                 const Progress& progress) {
+/// Watches the console until the debuggee is ready, the emulator ends, the time is over or the user
+/// had enough.
+Outcome<BootProgress> watch_boot(const Options& options, const fs::path& folder,
+                                 const Emulator& emulator, const Progress& progress) {
     InterruptWatch interrupt;
     BootProgress boot;
     const auto begin = Clock::now();
     auto stage_begin = begin;
     for (;;) {
-        const bool ended = wait_for_end(pid, kLook);
+        const bool ended = wait_for_end(emulator.pid, kLook);
         const auto now = Clock::now();
         for (const std::string& stage :
              boot.advance(read_file(folder / kConsoleLog).value_or(""))) {
@@ -116,8 +119,8 @@ Outcome<BootProgress> watch_boot(const Options& options, const fs::path& folder,
         if (auto defeat = boot.defeat())
             return Failure{*defeat};
         if (ended)
-            return Failure{
-                fmt::format("QEMU ended during the boot: {}", last_words(folder / kQemuLog))};
+            return Failure{fmt::format("{} ended during the boot: {}", emulator.name,
+                                       last_words(folder / emulator.log))};
         if (interrupt.interrupted())
             return Failure{"the boot was interrupted", {}, ExitCode::kInterrupted};
         if (now - begin > options.boot_timeout)
@@ -128,23 +131,35 @@ Outcome<BootProgress> watch_boot(const Options& options, const fs::path& folder,
     }
 }
 
-/// Everything before QEMU runs: kernel, archive, key, disk, accelerator.
+/// Everything before an emulator runs, but for the accelerator and QEMU's disk: kernel, archive,
+/// key.
 struct Prepared {
+    BuildParts parts;
     Kernel kernel;
     fs::path archive;
-    AcceleratorChoice accelerator;
 };
+
+Outcome<Done> check_programs(const Options& options) {
+    const char* program = options.vmx ? kBochsProgram : "qemu-system-x86_64";
+    if (find_program(program).empty())
+        return Failure{fmt::format("no {} on this machine", program),
+                       options.vmx ? "install bochs and bochs-sdl" : "install qemu-system-x86"};
+    return Done{};
+}
 
 Outcome<Prepared> prepare(const Options& options, const fs::path& folder,
                           const Progress& progress) {
-    if (find_program("qemu-system-x86_64").empty())
-        return Failure{"no qemu-system-x86_64 on this machine", "install qemu-system-x86"};
+    if (const auto there = check_programs(options); !there)
+        return there.failure();
     const fs::path build =
         options.build_folder.empty() ? running_program_folder() : options.build_folder;
     BuildParts parts = find_parts(build);
     if (options.agent && parts.program.empty())
         return Failure{fmt::format("no ringside program in {}", build.string()),
                        "name the build folder with --build", ExitCode::kWrongOptions};
+    if (options.vmx && parts.loader.empty())
+        return Failure{"this build has no debugger/lab/ringside-lab-loader",
+                       "build everything, or name the build folder with --build"};
     std::string release = newest_headers_release();
     if (const auto module = parts.module.empty() ? std::nullopt : read_file(parts.module))
         release = module_release(*module);
@@ -159,10 +174,7 @@ Outcome<Prepared> prepare(const Options& options, const fs::path& folder,
         return archive.failure();
     if (const auto key = write_key(folder / kKeyFile); !key)
         return key.failure();
-    if (const auto disk = make_disk(folder / kDiskImage, options.disk_mb); !disk)
-        return disk.failure();
-    auto accelerator = choose_accelerator(options, *kernel, *archive, folder, progress);
-    return Prepared{std::move(*kernel), std::move(*archive), std::move(accelerator)};
+    return Prepared{std::move(parts), std::move(*kernel), std::move(*archive)};
 }
 
 std::string key_of(const fs::path& folder) {
@@ -172,49 +184,92 @@ std::string key_of(const fs::path& folder) {
     return key;
 }
 
-Outcome<Endpoint> boot(const Options& options, Claim& claimed, const Progress& progress) {
-    const auto begin = Clock::now();
-    const auto prepared = prepare(options, claimed.folder, progress);
-    if (!prepared)
-        return prepared.failure();
-    const bool use_kvm = prepared->accelerator.use_kvm;
-    progress(fmt::format("machine: {} cores, {} MB, {}{}", options.smp, options.memory_mb,
-                         use_kvm ? "KVM" : "TCG (emulated)",
-                         prepared->accelerator.reason.empty()
-                             ? ""
-                             : fmt::format("; {}", prepared->accelerator.reason)));
+BootMode boot_mode(const Options& options) {
+    return options.agent ? BootMode::kAgent : BootMode::kBare;
+}
+
+/// `endpoint` gets what is known of the machine before it has booted.
+Outcome<Emulator> start_qemu_machine(const Options& options, const Prepared& prepared,
+                                     const Claim& claimed, const Progress& progress,
+                                     Endpoint& endpoint) {
+    if (const auto disk = make_disk(claimed.folder / kDiskImage, options.disk_mb); !disk)
+        return disk.failure();
+    const auto accelerator =
+        choose_accelerator(options, prepared.kernel, prepared.archive, claimed.folder, progress);
+    progress(
+        fmt::format("machine: {} cores, {} MB, {}{}", options.smp, options.memory_mb,
+                    accelerator.use_kvm ? "KVM" : "TCG (emulated)",
+                    accelerator.reason.empty() ? "" : fmt::format("; {}", accelerator.reason)));
     const auto pid = spawn_detached(
-        machine_command(options, use_kvm, options.agent ? BootMode::kAgent : BootMode::kBare,
-                        prepared->kernel.image, prepared->archive),
-        claimed.folder, kQemuLog, claimed.alive.get());
+        machine_command(options, accelerator.use_kvm, boot_mode(options), prepared.kernel.image,
+                        prepared.archive),
+        claimed.folder, {.output = kQemuLog, .errors = kQemuLog}, {claimed.alive.get()});
     if (!pid)
         return pid.failure();
-    claimed.alive = Descriptor{};
-    if (const auto written = write_file(claimed.folder / "pid", std::to_string(*pid)); !written) {
+    if (const auto written = write_file(claimed.folder / kPidFile, std::to_string(*pid));
+        !written) {
         ::kill(*pid, SIGKILL);
         return written.failure();
     }
-    const auto reached = watch_boot(options, claimed.folder, *pid, progress);
-    if (!reached)
-        return reached.failure();
-    auto monitor = Monitor::connect(claimed.folder);
+    endpoint.machine = "qemu";
+    endpoint.accelerator = accelerator.use_kvm ? "kvm" : "tcg";
+    return Emulator{.pid = *pid, .name = "QEMU", .log = kQemuLog};
+}
+
+/// The like in Bochs.
+Outcome<Emulator> start_bochs_machine(const Options& options, const Prepared& prepared,
+                                      const Claim& claimed, const Progress& progress,
+                                      Endpoint& endpoint) {
+    progress(fmt::format("machine: {} cores, {} MB, Bochs ({})", options.smp, options.memory_mb,
+                         bochs_model(options)));
+    const auto started = start_bochs(options, boot_mode(options), prepared.kernel, prepared.archive,
+                                     prepared.parts.loader, claimed, progress);
+    if (!started)
+        return started.failure();
+    endpoint.machine = endpoint.accelerator = "bochs";
+    endpoint.serial_socket = claimed.folder / kSerialSocket;
+    endpoint.shell_port = started->shell_port;
+    return Emulator{.pid = started->pid, .name = "Bochs", .log = kBochsLog};
+}
+
+/// QEMU chooses its ports itself.
+Outcome<Done> ask_for_ports(const fs::path& folder, Endpoint& endpoint) {
+    auto monitor = Monitor::connect(folder);
     if (!monitor)
         return monitor.failure();
     const auto ports = monitor->forwarded_ports();
     if (!ports)
         return ports.failure();
+    endpoint.port = ports->agent;
+    endpoint.shell_port = ports->shell;
+    return Done{};
+}
+
+Outcome<Endpoint> boot(const Options& options, Claim& claimed, const Progress& progress) {
+    const auto begin = Clock::now();
+    const auto prepared = prepare(options, claimed.folder, progress);
+    if (!prepared)
+        return prepared.failure();
     Endpoint endpoint{.name = options.name,
                       .host = "127.0.0.1",
-                      .port = ports->agent,
-                      .shell_port = ports->shell,
                       .key_file = claimed.folder / kKeyFile,
                       .console_log = claimed.folder / kConsoleLog,
                       .root_log = claimed.folder / kRootLog,
-                      .pid = *pid,
-                      .accelerator = use_kvm ? "kvm" : "tcg",
                       .kernel = prepared->kernel.release,
-                      .smp = options.smp,
-                      .agent = reached->agent()};
+                      .smp = options.smp};
+    const auto emulator = (options.vmx ? start_bochs_machine : start_qemu_machine)(
+        options, *prepared, claimed, progress, endpoint);
+    if (!emulator)
+        return emulator.failure();
+    claimed.alive = Descriptor{};
+    endpoint.pid = emulator->pid;
+    const auto reached = watch_boot(options, claimed.folder, *emulator, progress);
+    if (!reached)
+        return reached.failure();
+    endpoint.agent = reached->agent();
+    if (!options.vmx)
+        if (const auto asked = ask_for_ports(claimed.folder, endpoint); !asked)
+            return asked.failure();
     const auto answered = run_in_debuggee(
         endpoint.shell_port, key_of(claimed.folder), "true", [](std::string_view, bool) {},
         kFirstShell);
@@ -222,9 +277,11 @@ Outcome<Endpoint> boot(const Options& options, Claim& claimed, const Progress& p
         return answered.failure();
     if (const auto written = write_endpoint(claimed.folder, endpoint); !written)
         return written.failure();
-    progress(fmt::format("lab '{}' is up after {:.1f} s: Linux {}, {}:{}", endpoint.name,
+    progress(fmt::format("lab '{}' is up after {:.1f} s: Linux {}, {}", endpoint.name,
                          std::chrono::duration<double>(Clock::now() - begin).count(),
-                         endpoint.kernel, endpoint.host, endpoint.port));
+                         endpoint.kernel,
+                         options.vmx ? endpoint.serial_socket.string()
+                                     : fmt::format("{}:{}", endpoint.host, endpoint.port)));
     return endpoint;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The lab: a debuggee to play with. Boots Debian's stock kernel in an emulated AMD machine, with
-// Ringside's module, program and agent inside, and says where the agent can be reached.
+// The lab: a debuggee to play with. Boots Debian's stock kernel in an emulated AMD machine (QEMU)
+// or Intel machine (Bochs), with Ringside's module, program and agent inside, and says where the
+// agent can be reached.
 // `ringside lab ...` and run.sh stand on this; nothing here includes another debugger folder.
 #pragma once
 
@@ -27,13 +28,14 @@ enum class Accelerator { kAuto, kKvm, kTcg };
 /// What to boot. The defaults make the debuggee of `ringside lab start`.
 struct Options {
     std::string name{kDefaultName};  ///< letters, digits, '-', '_'; 1 to 40 of them
-    unsigned smp = 2;                ///< vCPUs, 1 to 64
-    unsigned memory_mb = 1024;       ///< 128 and up
+    bool vmx = false;           ///< an Intel machine in Bochs; QEMU's own options do not go with it
+    unsigned smp = 2;           ///< vCPUs, 1 to 64; in Bochs 1 or 2
+    unsigned memory_mb = 1024;  ///< 128 and up; in Bochs at most 2048
     Accelerator accelerator = Accelerator::kAuto;
-    std::string cpu;        ///< QEMU CPU model and features; empty: chosen by accelerator
+    std::string cpu;        ///< QEMU's CPU model and features, or Bochs' model; empty: a good one
     std::string append;     ///< added to the kernel command line
     bool icount = false;    ///< guest time = guest instructions; TCG and one vCPU only
-    unsigned disk_mb = 64;  ///< scratch disk /dev/vda; 0: none
+    unsigned disk_mb = 64;  ///< scratch disk /dev/vda; 0: none; never in Bochs
     bool agent = true;      ///< start the agent inside and wait until it listens
     std::vector<std::string> qemu_arguments = {};  ///< added to QEMU's command line
     std::filesystem::path build_folder = {};  ///< where the program and the modules were built;
@@ -44,15 +46,19 @@ struct Options {
 /// A debuggee that runs.
 struct Endpoint {
     std::string name;
-    std::string host;                   ///< numeric address of the forwarded ports
-    std::uint16_t port = 0;             ///< reaches the agent's port 50000 inside
-    std::uint16_t shell_port = 0;       ///< reaches the shell server inside (lab::shell)
-    std::filesystem::path key_file;     ///< 64 hexadecimal digits and a newline, mode 0600
-    std::filesystem::path console_log;  ///< COM1
-    std::filesystem::path root_log;     ///< port 0xe9: root mode's emergency log
-    pid_t pid = 0;                      ///< QEMU
-    std::string accelerator;            ///< "kvm" or "tcg"
-    std::string kernel;                 ///< release, "6.1.0-56-amd64"
+    std::string host;                     ///< numeric address of the forwarded ports
+    std::uint16_t port = 0;               ///< reaches the agent's port 50000 inside; 0 in Bochs
+    std::uint16_t shell_port = 0;         ///< reaches the shell server inside (lab::shell)
+    std::filesystem::path key_file;       ///< 64 hexadecimal digits and a newline, mode 0600
+    std::filesystem::path console_log;    ///< COM1
+    std::filesystem::path root_log;       ///< port 0xe9: root mode's emergency log; in Bochs with a
+                                          ///< few lines of its own
+    std::filesystem::path serial_socket;  ///< unix stream socket that reaches the second serial
+                                          ///< line, where the agent listens; empty in QEMU
+    pid_t pid = 0;                        ///< the emulator
+    std::string machine;                  ///< "qemu" or "bochs"
+    std::string accelerator;              ///< "kvm" or "tcg"; "bochs" in Bochs
+    std::string kernel;                   ///< release, "6.1.0-56-amd64"
     unsigned smp = 0;
     bool agent = false;  ///< the agent was seen listening
 };

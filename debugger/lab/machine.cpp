@@ -6,24 +6,14 @@
 #include <algorithm>
 #include <cctype>
 
+#include "lab/bochs.hpp"
+
 namespace ringside::lab {
 namespace {
 
 constexpr unsigned kMaxCpus = 64;
 constexpr unsigned kMinMemoryMb = 128;
 constexpr std::size_t kMaxName = 40;
-
-const char* mode_word(BootMode mode) {
-    switch (mode) {
-        case BootMode::kAgent:
-            return "agent";
-        case BootMode::kBare:
-            return "bare";
-        case BootMode::kProbe:
-            return "probe";
-    }
-    return "";
-}
 
 /// loglevel=5 shows warnings (clocksource, watchdogs) and hides the chatter of a healthy boot;
 /// panic=-1 with -no-reboot ends QEMU at once when the kernel dies.
@@ -45,6 +35,18 @@ std::string cpu_model(const Options& options, bool use_kvm) {
 
 }  // namespace
 
+const char* mode_word(BootMode mode) {
+    switch (mode) {
+        case BootMode::kAgent:
+            return "agent";
+        case BootMode::kBare:
+            return "bare";
+        case BootMode::kProbe:
+            return "probe";
+    }
+    return "";
+}
+
 Outcome<Done> check(const Options& options) {
     const auto allowed = [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '-' || c == '_';
@@ -54,6 +56,9 @@ Outcome<Done> check(const Options& options) {
         return Failure{fmt::format("bad lab name '{}'", options.name),
                        fmt::format("letters, digits, '-' and '_', at most {}", kMaxName),
                        ExitCode::kWrongOptions};
+    if (options.vmx)
+        if (const auto good = check_bochs(options); !good)
+            return good.failure();
     if (options.smp < 1 || options.smp > kMaxCpus)
         return Failure{fmt::format("cannot make a machine of {} cores", options.smp),
                        fmt::format("--smp 1 to {}", kMaxCpus), ExitCode::kWrongOptions};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The emulated machine as QEMU's command line. Relative file names are in the lab's runtime folder,
-// where QEMU runs, so no path of the user's ends up in a comma-separated option.
+// The emulated AMD machine as QEMU's command line. Relative file names are in the lab's runtime
+// folder, where QEMU runs, so no path of the user's ends up in a comma-separated option.
 #pragma once
 
 #include <filesystem>
@@ -15,6 +15,7 @@ namespace ringside::lab {
 inline constexpr const char* kConsoleLog = "console.log";
 inline constexpr const char* kRootLog = "root.log";
 inline constexpr const char* kQemuLog = "qemu.log";
+inline constexpr const char* kBochsLog = "bochs.log";
 inline constexpr const char* kMonitorSocket = "qmp";
 inline constexpr const char* kKeyFile = "key";
 inline constexpr const char* kDiskImage = "disk.img";
@@ -27,6 +28,9 @@ enum class BootMode {
     kBare,   ///< everything but the agent
     kProbe,  ///< say whether SVM is there and power off
 };
+
+/// The mode as lab.mode= has it.
+const char* mode_word(BootMode mode);
 
 /// Refuses options that no machine can be made of.
 Outcome<Done> check(const Options& options);

@@ -12,11 +12,13 @@
 
 #include "lab/files.hpp"
 #include "lab/lab.hpp"
+#include "lab/relay.hpp"
 
 namespace ringside::lab {
 namespace {
 
 constexpr std::chrono::milliseconds kFollowLook{100};
+constexpr unsigned kVmxMemoryMb = 512;
 
 int report(const Failure& failure) {
     fmt::print(stderr, "err, {}\n", failure.message);
@@ -47,9 +49,12 @@ int run_stop(const std::string& name) {
 }
 
 void print_endpoint(const Endpoint& endpoint) {
-    fmt::print("{}: Linux {}, {} cores, {}, agent {}:{}{}, pid {}\n", endpoint.name,
-               endpoint.kernel, endpoint.smp, endpoint.accelerator, endpoint.host, endpoint.port,
-               endpoint.agent ? "" : " (not started)", endpoint.pid);
+    const std::string agent = endpoint.serial_socket.empty()
+                                  ? fmt::format("{}:{}", endpoint.host, endpoint.port)
+                                  : endpoint.serial_socket.string();
+    fmt::print("{}: Linux {}, {} cores, {}, agent {}{}, pid {}\n", endpoint.name, endpoint.kernel,
+               endpoint.smp, endpoint.accelerator, agent, endpoint.agent ? "" : " (not started)",
+               endpoint.pid);
 }
 
 int run_list() {
@@ -110,7 +115,7 @@ int run_shell(const std::string& name, const std::vector<std::string>& words) {
 }  // namespace
 
 int main(std::span<const std::string> args) {
-    CLI::App app{"A debuggee to play with: Debian's kernel in an emulated AMD machine",
+    CLI::App app{"A debuggee to play with: Debian's kernel in an emulated AMD or Intel machine",
                  "ringside lab"};
     app.require_subcommand(1);
     Options options;
@@ -130,17 +135,27 @@ int main(std::span<const std::string> args) {
     for (auto* command :
          {start_command, stop_command, status_command, console_command, shell_command})
         command->add_option("--name", options.name, "which lab")->capture_default_str();
-    auto* smp = start_command->add_option("--smp", options.smp, "cores")->capture_default_str();
-    start_command->add_option("--memory", options.memory_mb, "MB of memory")->capture_default_str();
+    start_command->add_flag(
+        "--vmx", options.vmx,
+        "an Intel machine with VMX, in Bochs: slower, its agent on a serial line");
+    auto* smp = start_command->add_option("--smp", options.smp, "cores; with --vmx 1 or 2")
+                    ->capture_default_str();
+    auto* memory =
+        start_command
+            ->add_option("--memory", options.memory_mb,
+                         fmt::format("MB of memory; with --vmx {} unless said", kVmxMemoryMb))
+            ->capture_default_str();
     start_command->add_option("--accel", accelerator, "auto, kvm or tcg")
         ->check(CLI::IsMember({"auto", "kvm", "tcg"}))
         ->capture_default_str();
-    start_command->add_option("--cpu", options.cpu, "QEMU's CPU model and features");
+    start_command->add_option("--cpu", options.cpu,
+                              "QEMU's CPU model and features; with --vmx a model of Bochs");
     start_command->add_option("--append", options.append, "added to the kernel command line");
     start_command->add_flag("--icount", options.icount,
                             "guest time is counted in instructions (benchmarks; one core)");
-    start_command->add_option("--disk", options.disk_mb, "MB of scratch disk, 0 for none")
-        ->capture_default_str();
+    auto* disk =
+        start_command->add_option("--disk", options.disk_mb, "MB of scratch disk, 0 for none")
+            ->capture_default_str();
     start_command->add_flag("--no-agent", no_agent, "boot without the agent");
     start_command->add_option("--qemu", options.qemu_arguments, "one more word for QEMU")
         ->allow_extra_args(false);
@@ -149,6 +164,8 @@ int main(std::span<const std::string> args) {
         ->capture_default_str();
     console_command->add_flag("-f,--follow", follow, "go on as it grows, until the lab ends");
     shell_command->prefix_command();
+    // What stands between Bochs and a debugger; start_relay() runs it.
+    auto* relay_command = app.add_subcommand("relay", "")->group("")->prefix_command();
 
     // CLI11 takes its arguments last one first.
     std::vector<std::string> reversed{args.rbegin(), args.rend()};
@@ -160,6 +177,11 @@ int main(std::span<const std::string> args) {
     }
     if (options.icount && smp->empty())
         options.smp = 1;
+    if (options.vmx && memory->empty())
+        options.memory_mb = kVmxMemoryMb;
+    if (options.vmx && !disk->empty())
+        return report(
+            {"a VMX lab has no scratch disk", "leave --disk out", ExitCode::kWrongOptions});
     options.agent = !no_agent;
     options.boot_timeout = std::chrono::seconds{timeout_s};
     options.build_folder = build_folder;
@@ -178,6 +200,8 @@ int main(std::span<const std::string> args) {
         return run_shell(options.name, shell_command->remaining());
     if (list_command->parsed())
         return run_list();
+    if (relay_command->parsed())
+        return relay_main(relay_command->remaining());
     return static_cast<int>(ExitCode::kWrongOptions);
 }
 

@@ -128,18 +128,18 @@ Outcome<std::string> run_checked(const std::vector<std::string>& command,
 }
 
 Outcome<pid_t> spawn_detached(const std::vector<std::string>& command,
-                              const std::filesystem::path& folder, const std::filesystem::path& log,
-                              int inherited) {
+                              const std::filesystem::path& folder, const OutputFiles& files,
+                              std::initializer_list<int> inherited) {
     SpawnOptions options;
     options.set_flags(POSIX_SPAWN_SETSID);
     posix_spawn_file_actions_addchdir_np(&options.actions, folder.c_str());
     posix_spawn_file_actions_addopen(&options.actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&options.actions, 1, log.c_str(),
-                                     O_WRONLY | O_CREAT | O_APPEND, 0600);
-    posix_spawn_file_actions_adddup2(&options.actions, 1, 2);
+    constexpr int kAppend = O_WRONLY | O_CREAT | O_APPEND;
+    posix_spawn_file_actions_addopen(&options.actions, 1, files.output.c_str(), kAppend, 0600);
+    posix_spawn_file_actions_addopen(&options.actions, 2, files.errors.c_str(), kAppend, 0600);
     // dup2 of a descriptor onto itself clears FD_CLOEXEC in the child (POSIX.1-2024; glibc 2.29).
-    if (inherited >= 0)
-        posix_spawn_file_actions_adddup2(&options.actions, inherited, inherited);
+    for (const int descriptor : inherited)
+        posix_spawn_file_actions_adddup2(&options.actions, descriptor, descriptor);
     return spawn(command, options);
 }
 

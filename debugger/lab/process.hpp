@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -28,11 +29,17 @@ Outcome<Finished> run(const std::vector<std::string>& command,
 Outcome<std::string> run_checked(const std::vector<std::string>& command,
                                  const std::filesystem::path& folder = {});
 
-/// Starts `command` in its own session and in `folder`, stdin from /dev/null, stdout and stderr
-/// appended to `log`. `inherited` is a descriptor it keeps open, or -1.
+/// The files, relative to its folder, to which a program's stdout and stderr are appended.
+struct OutputFiles {
+    std::filesystem::path output;
+    std::filesystem::path errors;
+};
+
+/// Starts `command` in its own session and in `folder`, stdin from /dev/null. `inherited` are
+/// descriptors it keeps open.
 Outcome<pid_t> spawn_detached(const std::vector<std::string>& command,
-                              const std::filesystem::path& folder, const std::filesystem::path& log,
-                              int inherited);
+                              const std::filesystem::path& folder, const OutputFiles& files,
+                              std::initializer_list<int> inherited);
 
 /// Whether process `pid` has ended; collects it when it is our child.
 bool has_ended(pid_t pid);

@@ -24,8 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kStarterLock = "starter";
-constexpr const char* kAliveLock = "alive";
-constexpr const char* kPidFile = "pid";
 constexpr const char* kEndpointFile = "lab.json";
 constexpr std::string_view kFolderPrefix = "lab-";
 constexpr std::chrono::seconds kPoliteEnd{5};
@@ -34,8 +32,8 @@ bool is_locked(const fs::path& file) {
     return fs::exists(file) && !lock(file, LockWait::kTry);
 }
 
-std::optional<pid_t> read_pid(const fs::path& folder) {
-    const auto text = read_file(folder / kPidFile);
+std::optional<pid_t> read_pid(const fs::path& file) {
+    const auto text = read_file(file);
     pid_t pid = 0;
     if (!text ||
         std::from_chars(text->data(), text->data() + text->size(), pid).ec != std::errc{} ||
@@ -44,16 +42,28 @@ std::optional<pid_t> read_pid(const fs::path& folder) {
     return pid;
 }
 
-/// Ends the QEMU whose lock is still held.
+/// Ends the emulator whose lock is still held.
 void end_machine(const fs::path& folder) {
-    const auto pid = read_pid(folder);
+    const auto pid = read_pid(folder / kPidFile);
     if (!pid)
         return;
     if (auto monitor = Monitor::connect(folder)) {
         monitor->quit();
-        if (wait_for_end(*pid, kPoliteEnd))
-            return;
+    } else {
+        ::kill(*pid, SIGTERM);
+        ::kill(*pid, SIGCONT);  // it may have been paused
     }
+    if (wait_for_end(*pid, kPoliteEnd))
+        return;
+    ::kill(*pid, SIGKILL);
+    wait_for_end(*pid, kPoliteEnd);
+}
+
+/// The relay ends by itself when the emulator has ended; this waits for it.
+void end_relay(const fs::path& folder) {
+    const auto pid = read_pid(folder / kRelayPidFile);
+    if (!pid || !is_locked(folder / kRelayLock) || wait_for_end(*pid, kPoliteEnd))
+        return;
     ::kill(*pid, SIGKILL);
     wait_for_end(*pid, kPoliteEnd);
 }
@@ -62,7 +72,7 @@ fs::path keep_logs_of(std::string_view name, const fs::path& folder) {
     const fs::path kept = state_folder() / fmt::format("{}{}", kFolderPrefix, name);
     std::error_code error;
     fs::create_directories(kept, error);
-    for (const char* log : {kConsoleLog, kRootLog, kQemuLog})
+    for (const char* log : {kConsoleLog, kRootLog, kQemuLog, kBochsLog})
         fs::copy_file(folder / log, kept / log, fs::copy_options::overwrite_existing, error);
     return kept / kConsoleLog;
 }
@@ -85,6 +95,7 @@ LabState inspect_locked(std::string_view name, const fs::path& folder) {
         return LabState::kRunning;
     if (alive)
         end_machine(folder);
+    end_relay(folder);
     if (fs::exists(folder / kEndpointFile))
         keep_logs_of(name, folder);
     remove_folder(folder);
@@ -107,6 +118,8 @@ Outcome<Descriptor> lock_runtime_folder() {
     }
 }
 
+}  // namespace
+
 Outcome<Descriptor> locked_file(const fs::path& path) {
     if (const auto made = write_file(path, {}, 0600); !made)
         return made.failure();
@@ -115,8 +128,6 @@ Outcome<Descriptor> locked_file(const fs::path& path) {
         return Failure{fmt::format("cannot lock {}", path.string())};
     return held;
 }
-
-}  // namespace
 
 fs::path lab_folder(std::string_view name) {
     return runtime_folder() / fmt::format("{}{}", kFolderPrefix, name);
@@ -176,6 +187,7 @@ Outcome<fs::path> take_down(std::string_view name, bool keep_logs) {
     const fs::path folder = lab_folder(name);
     if (is_locked(folder / kAliveLock))
         end_machine(folder);
+    end_relay(folder);
     fs::path kept;
     if (keep_logs)
         kept = keep_logs_of(name, folder);
@@ -185,11 +197,17 @@ Outcome<fs::path> take_down(std::string_view name, bool keep_logs) {
 
 Outcome<Done> write_endpoint(const fs::path& folder, const Endpoint& endpoint) {
     const nlohmann::ordered_json json{
-        {"name", endpoint.name},     {"host", endpoint.host},
-        {"port", endpoint.port},     {"shell_port", endpoint.shell_port},
-        {"pid", endpoint.pid},       {"accelerator", endpoint.accelerator},
-        {"kernel", endpoint.kernel}, {"smp", endpoint.smp},
+        {"name", endpoint.name},
+        {"host", endpoint.host},
+        {"port", endpoint.port},
+        {"shell_port", endpoint.shell_port},
+        {"pid", endpoint.pid},
+        {"accelerator", endpoint.accelerator},
+        {"kernel", endpoint.kernel},
+        {"smp", endpoint.smp},
         {"agent", endpoint.agent},
+        {"machine", endpoint.machine},
+        {"serial_socket", endpoint.serial_socket.string()},
     };
     return write_file(folder / kEndpointFile, json.dump(2) + '\n', 0600);
 }
@@ -211,6 +229,8 @@ std::optional<Endpoint> read_endpoint(const fs::path& folder) {
     endpoint.kernel = json.value("kernel", "");
     endpoint.smp = json.value("smp", 0U);
     endpoint.agent = json.value("agent", false);
+    endpoint.machine = json.value("machine", "qemu");
+    endpoint.serial_socket = json.value("serial_socket", "");
     endpoint.key_file = folder / kKeyFile;
     endpoint.console_log = folder / kConsoleLog;
     endpoint.root_log = folder / kRootLog;

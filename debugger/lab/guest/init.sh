@@ -26,9 +26,11 @@ case " $(cat /proc/cmdline) " in
     ;;
 esac
 
+order=/lib/modules/order
+case " $(cat /proc/cmdline) " in *" lab.machine=bochs "*) order=$order.bochs ;; esac
 while read -r module; do
     insmod "/lib/modules/$module" || say "cannot load $module"
-done </lib/modules/order
+done <$order
 say modules
 
 hostname debuggee
@@ -37,7 +39,8 @@ ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
 ip route add default via 10.0.2.2
 given=/sys/firmware/qemu_fw_cfg/by_name/opt/ringside/key/raw
-(umask 077 && cat $given >/etc/ringside.key) || say "no key from the lab"
+# Bochs has no fw_cfg: there the key is in a second archive, unpacked over the first one.
+[ -e /etc/ringside.key ] || (umask 077 && cat $given >/etc/ringside.key) || say "no key from the lab"
 say network
 
 ringside-lab-shell 50001 /etc/ringside.key &
@@ -54,9 +57,22 @@ fi
 listening() { # PORT in hexadecimal, as /proc/net/tcp has it; state 0A is LISTEN
     grep -q ":$1 [0-9A-F]*:[0-9A-F]* 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
+# The agent's place: the second serial line where the lab says so, else the network.
+case " $(cat /proc/cmdline) " in
+*" lab.link=serial "*)
+    place="--serial ttyS1"
+    # shellcheck disable=SC2010 # links in /proc, not files
+    agent_is_there() { ls -l "/proc/$(pidof ringside)/fd" 2>/dev/null | grep -q /dev/ttyS1; }
+    ;;
+*)
+    place="--port 50000"
+    agent_is_there() { listening C350; }
+    ;;
+esac
 serve_agent() {
     while :; do
-        ringside agent --port 50000 --key-file /etc/ringside.key
+        # shellcheck disable=SC2086 # two words
+        ringside agent $place --key-file /etc/ringside.key
         say "agent ended with status $?"
         sleep 1
     done
@@ -67,7 +83,7 @@ case " $(cat /proc/cmdline) " in
 *" lab.mode=bare "*) ;;
 *)
     serve_agent &
-    until listening C350; do usleep 20000; done
+    until agent_is_there; do usleep 20000; done
     say agent
     ;;
 esac

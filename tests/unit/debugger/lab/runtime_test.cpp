@@ -35,8 +35,8 @@ protected:
     /// A claimed lab whose machine is `sleep`, as after a boot.
     pid_t start_machine(const char* name) {
         auto claimed = claim(name);
-        const auto pid =
-            spawn_detached({"sleep", "1000"}, claimed->folder, "qemu.log", claimed->alive.get());
+        const auto pid = spawn_detached({"sleep", "1000"}, claimed->folder,
+                                        {"qemu.log", "qemu.log"}, {claimed->alive.get()});
         EXPECT_TRUE(write_file(claimed->folder / "pid", std::to_string(*pid)));
         EXPECT_TRUE(write_endpoint(claimed->folder, {.name = name, .port = 4711, .pid = *pid}));
         return *pid;
