@@ -44,15 +44,17 @@ struct Options {
 /// A debuggee that runs.
 struct Endpoint {
     std::string name;
-    std::string host;                   ///< numeric address of the forwarded ports
-    std::uint16_t port = 0;             ///< reaches the agent's port 50000 inside
-    std::uint16_t shell_port = 0;       ///< reaches the shell server inside (lab::shell)
-    std::filesystem::path key_file;     ///< 64 hexadecimal digits and a newline, mode 0600
-    std::filesystem::path console_log;  ///< COM1
-    std::filesystem::path root_log;     ///< port 0xe9: root mode's emergency log
-    pid_t pid = 0;                      ///< QEMU
-    std::string accelerator;            ///< "kvm" or "tcg"
-    std::string kernel;                 ///< release, "6.1.0-56-amd64"
+    std::string host;                     ///< numeric address of the forwarded ports
+    std::uint16_t port = 0;               ///< reaches the agent's port 50000 inside
+    std::uint16_t shell_port = 0;         ///< reaches the shell server inside (lab::shell)
+    std::filesystem::path key_file;       ///< 64 hexadecimal digits and a newline, mode 0600
+    std::filesystem::path console_log;    ///< COM1
+    std::filesystem::path root_log;       ///< port 0xe9: root mode's emergency log
+    std::filesystem::path serial_socket;  ///< unix stream socket that reaches the second serial
+                                          ///< line, where the agent listens; empty in QEMU
+    pid_t pid = 0;                        ///< QEMU
+    std::string accelerator;              ///< "kvm" or "tcg"
+    std::string kernel;                   ///< release, "6.1.0-56-amd64"
     unsigned smp = 0;
     bool agent = false;  ///< the agent was seen listening
 };
