@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "agent/session.hpp"
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
@@ -18,10 +20,17 @@ namespace {
 
 // One read of the device; holds any record (RS_MAX_MESSAGE_BYTES) many times.
 constexpr std::size_t kBatchBytes = 64 * 1024;
+// On a line an answer waits behind a batch: a fifth of a second at 115200 baud. A longer record
+// makes it grow.
+constexpr std::size_t kLineBatchBytes = 2 * 1024;
 
 // A PING is answered when the messages that were there before it are on their way. While scripts
 // print faster than the link carries there is no such moment, so the answer waits for this much.
-constexpr std::size_t kBatchesBeforePong = 1024;
+constexpr std::size_t kBytesBeforePong = 64 * 1024 * 1024;
+constexpr std::size_t kLineBytesBeforePong = 64 * 1024;
+
+// Silence is looked for this many times: one late look, after the machine stood still, is not it.
+constexpr int kLooks = 10;
 
 }  // namespace
 
@@ -30,11 +39,14 @@ using transport::Channel;
 using transport::Frame;
 
 Session::Session(asio::io_context& context, std::shared_ptr<Channel> channel,
-                 std::unique_ptr<transport::DeviceFile> device)
+                 std::unique_ptr<transport::DeviceFile> device, std::optional<LineTraits> line)
     : channel_{std::move(channel)},
       device_{std::move(device)},
+      line_{line},
       readiness_{context, device_->poll_descriptor()},
-      batch_(kBatchBytes) {}
+      silence_{context},
+      batch_(line ? kLineBatchBytes : kBatchBytes),
+      counts_at_begin_{channel_->decoder().counts()} {}
 
 Session::~Session() {
     close_device();
@@ -43,31 +55,88 @@ Session::~Session() {
 asio::awaitable<std::string> Session::serve() {
     const auto self = shared_from_this();
     asio::co_spawn(readiness_.get_executor(), forward_messages(self), asio::detached);
+    if (line_)
+        asio::co_spawn(readiness_.get_executor(), watch_silence(self), asio::detached);
     while (true) {
-        // A debugger that asks and asks without reading the answers waits here.
-        co_await channel_->wait_for_room();
+        // A debugger that asks and asks without reading the answers waits here, but not for the
+        // messages, which take whatever room there is.
+        co_await channel_->wait_for_room(2 * batch_.size());
         auto received = co_await channel_->receive();
-        if (!received.frame || received.frame->type == RS_PACKET_BYE || !device_)
+        if (!received.frame || !device_ || !take(*received.frame))
             break;
-        const Frame& frame = *received.frame;
-        if (frame.type == RS_PACKET_REQUEST) {
-            answer_request(frame);
-        } else if (frame.type == RS_PACKET_PING) {
-            co_await answer_ping(frame);
-        } else {
-            reason_ = "the debugger sent an unexpected frame";
-            channel_->send(RS_PACKET_ERROR,
-                           {bytes_of(transport::make_link_error(RS_LINK_ERR_PROTOCOL))});
-            break;
-        }
     }
     close_device();
+    silence_.cancel();
+    if (reason_.empty()) {
+        reason_ = hello_ ? "another debugger came" : "the debugger left";
+        if (line_)
+            channel_->discard_queued();  // nobody reads it, and the next one waits behind it
+    }
     co_return reason_;
 }
 
-void Session::stop() {
+/// @return whether the session goes on
+bool Session::take(const Frame& frame) {
+    if (line_ && frame.type == RS_PACKET_HELLO) {
+        // Before anything else: what was lost is the old debugger's trouble.
+        hello_ = frame;
+        return false;
+    }
+    if (line_ && is_damaged()) {
+        end("bytes were lost or changed on the line", RS_LINK_ERR_DAMAGED);
+        return false;
+    }
+    switch (frame.type) {
+        case RS_PACKET_REQUEST:
+            answer_request(frame);
+            return true;
+        case RS_PACKET_PING:
+            take_ping(frame);
+            return true;
+        case RS_PACKET_BYE:
+            return false;
+        default:
+            end("the debugger sent an unexpected frame", RS_LINK_ERR_PROTOCOL);
+            return false;
+    }
+}
+
+bool Session::is_damaged() const {
+    const auto& counts = channel_->decoder().counts();
+    return counts.damaged_frames != counts_at_begin_.damaged_frames ||
+           counts.missing_frames != counts_at_begin_.missing_frames;
+}
+
+/// A debugger that died at the end of a line says nothing, and that is how we know.
+asio::awaitable<void> Session::watch_silence([[maybe_unused]] std::shared_ptr<Session> self) {
+    std::uint64_t heard = channel_->received_bytes();
+    int looks = 0;
+    while (device_ && looks < kLooks) {
+        silence_.expires_after(line_->silence / kLooks);
+        std::error_code error;
+        co_await silence_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+        if (error)
+            co_return;
+        looks = channel_->received_bytes() == heard ? looks + 1 : 0;
+        heard = channel_->received_bytes();
+    }
+    if (!device_)
+        co_return;
+    end("nothing was heard from the debugger", RS_LINK_ERR_NO_SESSION);
+    channel_->stop_receiving();
+}
+
+/// Ends the session from this side: the device first, then the debugger is told.
+void Session::end(const std::string& reason, rs_link_error code, int error_number) {
+    reason_ = reason;
     close_device();
-    channel_->send(RS_PACKET_ERROR, {bytes_of(transport::make_link_error(RS_LINK_ERR_SHUTDOWN))});
+    if (line_)
+        channel_->discard_queued();
+    channel_->send(RS_PACKET_ERROR, {bytes_of(transport::make_link_error(code, error_number))});
+}
+
+void Session::stop() {
+    end("the agent was stopped", RS_LINK_ERR_SHUTDOWN);
     channel_->stop_receiving();
 }
 
@@ -102,10 +171,22 @@ void Session::answer_request(const Frame& frame) {
     channel_->send(RS_PACKET_REPLY, {bytes_of(reply)});
 }
 
-asio::awaitable<void> Session::answer_ping(const Frame& ping) {
-    for (std::size_t batch = 0; batch < kBatchesBeforePong && forward_batch(); ++batch)
-        co_await channel_->wait_for_room();
-    channel_->send(RS_PACKET_PONG, {ping.payload});
+void Session::take_ping(const Frame& ping) {
+    if (ping.payload.empty()) {
+        channel_->send(RS_PACKET_PONG);
+        return;
+    }
+    pings_.push_back({ping.payload, line_ ? kLineBytesBeforePong : kBytesBeforePong});
+    if (readiness_.is_open())
+        readiness_.cancel();  // forward_messages() looks after it
+}
+
+/// Answers the PINGs whose messages are on their way.
+void Session::answer_pings(bool all) {
+    while (!pings_.empty() && (all || pings_.front().bytes_left == 0)) {
+        channel_->send(RS_PACKET_PONG, {pings_.front().payload});
+        pings_.pop_front();
+    }
 }
 
 /// Reads the device for as long as the link takes what it gives: when it does not, the rings in the
@@ -113,39 +194,44 @@ asio::awaitable<void> Session::answer_ping(const Frame& ping) {
 asio::awaitable<void> Session::forward_messages([[maybe_unused]] std::shared_ptr<Session> self) {
     while (device_) {
         std::error_code error;
-        co_await readiness_.async_wait(asio::posix::stream_descriptor::wait_read,
-                                       asio::redirect_error(asio::use_awaitable, error));
-        if (error || !device_)
+        if (pings_.empty()) {
+            co_await readiness_.async_wait(asio::posix::stream_descriptor::wait_read,
+                                           asio::redirect_error(asio::use_awaitable, error));
+        }
+        if ((error && error != asio::error::operation_aborted) || !device_)
             break;
-        while (forward_batch())
+        while (const std::size_t bytes = forward_batch()) {
+            for (WaitingPing& ping : pings_)
+                ping.bytes_left -= std::min(ping.bytes_left, bytes);
+            answer_pings(false);
             co_await channel_->wait_for_room();
+        }
+        if (device_)
+            answer_pings(true);
     }
 }
 
-/// @return whether there may be more
-bool Session::forward_batch() {
+/// @return bytes taken from the device; 0 if there were none, and if that failed
+std::size_t Session::forward_batch() {
     if (!device_ || !channel_->is_open())
-        return false;
-    const auto result = device_->read(batch_);
-    if (result.error_number != 0) {
-        if (result.error_number != EAGAIN)
-            fail_device(result.error_number);
-        return false;
+        return 0;
+    auto result = device_->read(batch_);
+    while (result.error_number == EMSGSIZE && batch_.size() < kBatchBytes) {
+        batch_.resize(batch_.size() * 2);
+        result = device_->read(batch_);
     }
-    if (result.bytes == 0) {
-        fail_device(EIO);  // the device never says "end of file"
-        return false;
+    if (result.error_number == EAGAIN)
+        return 0;
+    if (result.error_number != 0 || result.bytes == 0) {
+        // The device never says "end of file".
+        const int error_number = result.error_number != 0 ? result.error_number : EIO;
+        end(std::string{"reading the device failed: "} + std::strerror(error_number),
+            RS_LINK_ERR_DEVICE, error_number);
+        channel_->stop_receiving();
+        return 0;
     }
     channel_->send(RS_PACKET_MESSAGES, {std::span{batch_}.first(result.bytes)});
-    return true;
-}
-
-void Session::fail_device(int error_number) {
-    reason_ = std::string{"reading the device failed: "} + std::strerror(error_number);
-    channel_->send(RS_PACKET_ERROR,
-                   {bytes_of(transport::make_link_error(RS_LINK_ERR_DEVICE, error_number))});
-    close_device();
-    channel_->stop_receiving();
+    return result.bytes;
 }
 
 void Session::close_device() {

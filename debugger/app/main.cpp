@@ -28,7 +28,9 @@ int run_agent(const Options& options) {
         settings.key = std::move(found.key);
     }
     settings.log = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
-    return agent::run(std::move(settings));
+    return options.agent_serial.empty()
+               ? agent::run(std::move(settings))
+               : agent::run_on_line(options.agent_serial, std::move(settings));
 }
 
 int run(int argc, char** argv) {

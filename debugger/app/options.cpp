@@ -7,6 +7,7 @@
 #include "commands/number.hpp"
 #include "commands/suggest.hpp"
 #include "ringside/version.h"
+#include "transport/serial.hpp"
 
 namespace ringside::app {
 namespace {
@@ -30,6 +31,10 @@ std::string check_address(const std::string& text) {
     std::string address;
     std::uint16_t port = 0;
     return split_address(text, address, port) ? "" : "bad port in '" + text + "'";
+}
+
+std::string check_serial(const std::string& text) {
+    return transport::serial_path(text) ? "" : "bad serial port '" + text + "'";
 }
 
 /// The option or subcommand that an unknown word was probably meant to be.
@@ -116,9 +121,17 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
     no_key_option->excludes(key_option);
 
     CLI::App* agent = app.add_subcommand("agent", "listen for a debugger, in the debuggee");
-    agent->add_option("--address", options.agent_address, "numeric address to listen on")
-        ->capture_default_str();
-    agent->add_option("--port", options.agent_port, "port")->capture_default_str();
+    auto* agent_address =
+        agent->add_option("--address", options.agent_address, "numeric address to listen on")
+            ->capture_default_str();
+    auto* agent_port =
+        agent->add_option("--port", options.agent_port, "port")->capture_default_str();
+    std::string serial;
+    agent->add_option("--serial", serial, "serve a serial line instead: ttyS1, com2 or a path")
+        ->type_name("PORT")
+        ->check(CLI::Validator{check_serial, ""})
+        ->excludes(agent_address)
+        ->excludes(agent_port);
     auto* agent_key =
         agent->add_option("--key-file", options.key_file, "key of the link")->type_name("FILE");
     agent->add_flag("--no-key", options.no_key, "run without a key")->excludes(agent_key);
@@ -157,6 +170,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
     }
     if (!connect.empty())
         (void)split_address(connect, options.connect_address, options.connect_port);
+    if (!serial.empty())
+        options.agent_serial = transport::serial_path(serial).value_or("");
     if (lab_option->count() > 0)
         options.lab = lab_name;
     if (agent->parsed())

@@ -27,6 +27,7 @@ struct Options {
     // ringside agent
     std::string agent_address = "0.0.0.0";
     std::uint16_t agent_port = 50000;
+    std::string agent_serial;  ///< path of the serial line; empty: listen on the port
     // ringside lab ...
     std::vector<std::string> lab_arguments;
 };

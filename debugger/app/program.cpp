@@ -77,20 +77,24 @@ int Program::run() {
     return static_cast<int>(outcome_);
 }
 
+Outcome Program::connect_to_lab(const std::string& name) {
+    const auto endpoint = lab::find(name);
+    if (!endpoint) {
+        console_.diagnostic(fmt::format(
+            "err, no lab named '{}' is running\nhint: start one with 'ringside lab start'", name));
+        return Outcome::kUnreachable;
+    }
+    session_.key = {endpoint->key_file.string(), false};
+    return endpoint->serial_socket.empty()
+               ? session_.connect(endpoint->host, endpoint->port)
+               : session_.connect_serial(endpoint->serial_socket.string());
+}
+
 Outcome Program::connect() {
     Outcome outcome = Outcome::kOk;
     if (options_.lab) {
-        const std::string name =
-            options_.lab->empty() ? std::string{lab::kDefaultName} : *options_.lab;
-        const auto endpoint = lab::find(name);
-        if (!endpoint) {
-            console_.diagnostic(fmt::format(
-                "err, no lab named '{}' is running\nhint: start one with 'ringside lab start'",
-                name));
-            return Outcome::kUnreachable;
-        }
-        session_.key = {endpoint->key_file.string(), false};
-        outcome = session_.connect(endpoint->host, endpoint->port);
+        outcome =
+            connect_to_lab(options_.lab->empty() ? std::string{lab::kDefaultName} : *options_.lab);
     } else if (options_.connect_address == "local") {
         outcome = session_.connect("", 0);
     } else if (!options_.connect_address.empty()) {
@@ -347,21 +351,28 @@ void Program::clear_screen() {
         console_.text("\x1b[H\x1b[2J\x1b[3J");
 }
 
-Outcome Program::listen(std::uint16_t port) {
+std::optional<agent::Options> Program::agent_options() {
     agent::Options options;
-    options.port = port;
     if (!options_.no_key) {
         auto found = options_.key_file.empty()
                          ? transport::read_or_create_key(transport::default_key_path())
                          : transport::read_key(options_.key_file);
         if (!found.error.empty()) {
             console_.diagnostic("err, " + found.error);
-            return Outcome::kFailed;
+            return std::nullopt;
         }
         options.key = std::move(found.key);
     }
     options.log = [this](const std::string& line) { console_.diagnostic("notice: " + line); };
-    agent::Agent agent{loop_, std::move(options)};
+    return options;
+}
+
+Outcome Program::listen(std::uint16_t port) {
+    auto options = agent_options();
+    if (!options)
+        return Outcome::kFailed;
+    options->port = port;
+    agent::Agent agent{loop_, std::move(*options)};
     if (const int error = agent.listen(); error != 0) {
         console_.diagnostic(
             fmt::format("err, cannot listen on port {}: {}", port, std::strerror(error)));
@@ -369,6 +380,24 @@ Outcome Program::listen(std::uint16_t port) {
     }
     console_.text(fmt::format("listening on port {}\n", agent.port()));
     (void)loop_.wait_until([] { return false; });
+    agent.stop();
+    return Outcome::kInterrupted;
+}
+
+Outcome Program::listen_on_line(const std::string& path) {
+    auto options = agent_options();
+    if (!options)
+        return Outcome::kFailed;
+    auto line = transport::open_serial(path);
+    if (!line.descriptor) {
+        console_.diagnostic("err, " + line.error);
+        return Outcome::kFailed;
+    }
+    bool is_gone = false;
+    agent::LineAgent agent{loop_, std::move(line), std::move(*options), [&] { is_gone = true; }};
+    console_.text(fmt::format("listening on serial line {}\n", path));
+    if (loop_.wait_until([&] { return is_gone; }) == transport::Wait::kDone)
+        return Outcome::kFailed;
     agent.stop();
     return Outcome::kInterrupted;
 }

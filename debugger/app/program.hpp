@@ -4,8 +4,10 @@
 
 #include <asio/signal_set.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "agent/agent.hpp"
 #include "app/line_editor.hpp"
 #include "app/options.hpp"
 #include "commands/command_reader.hpp"
@@ -25,10 +27,14 @@ public:
 
     void clear_screen() override;
     commands::Outcome listen(std::uint16_t port) override;
+    commands::Outcome listen_on_line(const std::string& path) override;
     void connection_lost() override;
 
 private:
     commands::Outcome connect();
+    commands::Outcome connect_to_lab(const std::string& name);
+    /// How to serve debuggers; nothing (and why is told) if there is no key.
+    std::optional<agent::Options> agent_options();
     void print_intro();
     void run_given_commands();
     void run_script_file();

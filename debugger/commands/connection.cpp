@@ -7,6 +7,7 @@
 #include "commands/number.hpp"
 #include "commands/session.hpp"
 #include "transport/key.hpp"
+#include "transport/serial.hpp"
 
 namespace ringside::commands {
 namespace {
@@ -31,39 +32,62 @@ bool is_serial(const Invocation& invocation) {
     return !invocation.words.empty() && same_word(invocation.words[0].text, "serial");
 }
 
-Outcome refuse_serial(Session& session, const Invocation& invocation) {
-    return session.fail(invocation, {"serial links are not available in this version",
-                                     invocation.words[0].begin, "use '.connect IP [PORT]'"});
+/// The path of the serial line named by word 1; nothing (and the error told) if it names none.
+std::optional<std::string> read_serial(Session& session, const Invocation& invocation) {
+    const Token& word = invocation.words[1];
+    auto path = transport::serial_path(word.text);
+    if (!path) {
+        (void)session.fail(invocation,
+                           {"bad serial port", word.begin,
+                            "'ttyS0' to 'ttyS3', 'com1' to 'com4', or the path of a port"});
+    }
+    return path;
 }
 
 Outcome run_connect(Session& session, const Invocation& invocation) {
     const Token& where = invocation.words[0];
-    if (is_serial(invocation))
-        return refuse_serial(session, invocation);
+    if (is_serial(invocation) && invocation.words.size() == 1)
+        return session.wrong_use(invocation);
     const bool is_local = same_word(where.text, "local");
     if (is_local && invocation.words.size() > 1)
         return session.wrong_use(invocation, &invocation.words[1]);
-    const auto port = read_port(session, invocation, 1);
-    if (!port)
+    std::optional<std::string> serial;
+    std::optional<std::uint16_t> port;
+    if (is_serial(invocation))
+        serial = read_serial(session, invocation);
+    else
+        port = read_port(session, invocation, 1);
+    if (!serial && !port)
         return Outcome::kFailed;
     if (session.debuggee().is_connected())
         return session.fail(
             invocation,
             {"already connected to " + session.debuggee().name(), {}, "type '.disconnect' first"});
+    if (serial)
+        return session.connect_serial(*serial);
     return session.connect(is_local ? std::string{} : where.text, *port);
 }
 
 Outcome run_listen(Session& session, const Invocation& invocation) {
-    if (is_serial(invocation))
-        return refuse_serial(session, invocation);
-    const auto port = read_port(session, invocation, 0);
-    if (!port)
+    std::optional<std::string> serial;
+    std::optional<std::uint16_t> port;
+    if (is_serial(invocation)) {
+        if (invocation.words.size() == 1)
+            return session.wrong_use(invocation);
+        serial = read_serial(session, invocation);
+    } else if (invocation.words.size() > 1) {
+        return session.wrong_use(invocation, &invocation.words[1]);
+    } else {
+        port = read_port(session, invocation, 0);
+    }
+    if (!serial && !port)
         return Outcome::kFailed;
     if (session.debuggee().is_connected())
         return session.fail(
             invocation,
             {"connected to a debuggee; this side cannot listen", {}, "type '.disconnect' first"});
-    return session.environment().listen(*port);
+    return serial ? session.environment().listen_on_line(*serial)
+                  : session.environment().listen(*port);
 }
 
 Outcome run_disconnect(Session& session, const Invocation& invocation) {
@@ -110,26 +134,33 @@ Outcome run_status(Session& session, const Invocation& invocation) {
 
 constexpr CommandSpec kCommands[] = {
     {.name = ".connect",
-     .syntax = ".connect local\n.connect IP [PORT]",
+     .syntax = ".connect local\n.connect IP [PORT]\n.connect serial PATH",
      .summary = "connects to this machine's hypervisor module, or to an agent",
-     .help = "PORT is decimal, default 50000. The link needs the key both sides share\n"
-             "(~/.config/ringside/key).\n\n"
-             "examples:\n"
-             "    .connect local\n"
-             "    .connect 192.168.1.10\n"
-             "    .connect 192.168.1.10 50001\n",
-     .keywords = "local",
+     .help =
+         "PORT is decimal, default 50000. The link needs the key both sides share\n"
+         "(~/.config/ringside/key). PATH is a serial port (115200 baud): ttyS0 to ttyS3, com1 to\n"
+         "com4, or a path; a unix socket will do.\n\n"
+         "examples:\n"
+         "    .connect local\n"
+         "    .connect 192.168.1.10\n"
+         "    .connect 192.168.1.10 50001\n"
+         "    .connect serial ttyS0\n",
+     .keywords = "local serial",
      .least_words = 1,
      .most_words = 2,
      .run = run_connect},
     {.name = ".listen",
-     .syntax = ".listen [PORT]",
+     .syntax = ".listen [PORT]\n.listen serial PORT",
      .summary = "lets a debugger on another machine connect to this one",
-     .help = "Serves one debugger at a time until Ctrl+C. PORT is decimal, default 50000.\n\n"
-             "examples:\n"
-             "    .listen\n"
-             "    .listen 50001\n",
-     .most_words = 1,
+     .help =
+         "Serves one debugger at a time until Ctrl+C. PORT is decimal, default 50000, or behind\n"
+         "'serial' a serial port: ttyS0 to ttyS3, com1 to com4, or a path.\n\n"
+         "examples:\n"
+         "    .listen\n"
+         "    .listen 50001\n"
+         "    .listen serial ttyS1\n",
+     .keywords = "serial",
+     .most_words = 2,
      .run = run_listen},
     {.name = ".disconnect",
      .syntax = ".disconnect",
@@ -180,43 +211,63 @@ std::span<const CommandSpec> connection_commands() {
     return kCommands;
 }
 
+std::optional<transport::Key> Session::read_key() {
+    if (key.without_key)
+        return transport::Key{};
+    auto found = key.file.empty() ? transport::read_or_create_key(transport::default_key_path())
+                                  : transport::read_key(key.file);
+    if (found.error.empty())
+        return std::move(found.key);
+    output_.diagnostic("err, " + found.error);
+    return std::nullopt;
+}
+
 Outcome Session::connect(const std::string& address, std::uint16_t port) {
-    const bool is_local = address.empty();
-    debuggee::TcpOptions options;
-    if (!is_local && !key.without_key) {
-        auto found = key.file.empty() ? transport::read_or_create_key(transport::default_key_path())
-                                      : transport::read_key(key.file);
-        if (!found.error.empty()) {
-            output_.diagnostic("err, " + found.error);
-            return Outcome::kFailed;
-        }
-        options.key = std::move(found.key);
+    if (address.empty()) {
+        const auto failure = debuggee_.connect_local();
+        return failure.ok() ? greet() : connect_failed(failure, true);
     }
-    const auto failure = is_local ? debuggee_.connect_local()
-                                  : debuggee_.connect_tcp(address, port, std::move(options));
+    auto secret = read_key();
+    if (!secret)
+        return Outcome::kFailed;
+    auto failure = debuggee_.connect_tcp(address, port, {.key = std::move(*secret)});
     using Kind = debuggee::ConnectFailure::Kind;
-    if (!failure.ok()) {
-        if (failure.kind == Kind::kInterrupted)
-            return Outcome::kInterrupted;
-        if (failure.kind == Kind::kBadAddress)
-            output_.diagnostic(render({"bad ip address", {}, connect_hint(failure, is_local)}, {}));
-        else
-            output_.diagnostic(render(
-                {is_local || failure.kind == Kind::kDevice
-                     ? failure.text
-                     : fmt::format("cannot connect to {} port {}: {}", address, port, failure.text),
-                 {},
-                 connect_hint(failure, is_local)},
-                {}));
-        return failure.kind == Kind::kBadAddress ? Outcome::kFailed : Outcome::kUnreachable;
-    }
+    if (failure.kind == Kind::kBadAddress)
+        failure.text = "bad ip address";
+    else if (!failure.ok() && failure.kind != Kind::kDevice)
+        failure.text = fmt::format("cannot connect to {} port {}: {}", address, port, failure.text);
+    return failure.ok() ? greet() : connect_failed(failure, false);
+}
+
+Outcome Session::connect_serial(const std::string& path) {
+    auto secret = read_key();
+    if (!secret)
+        return Outcome::kFailed;
+    auto failure = debuggee_.connect_serial(path, {.key = std::move(*secret)});
+    using Kind = debuggee::ConnectFailure::Kind;
+    if (!failure.ok() && failure.kind != Kind::kDevice && failure.kind != Kind::kUnreachable)
+        failure.text = fmt::format("cannot connect to serial {}: {}", path, failure.text);
+    return failure.ok() ? greet() : connect_failed(failure, false);
+}
+
+/// Tells why there is no connection; text is the whole sentence.
+Outcome Session::connect_failed(const debuggee::ConnectFailure& failure, bool is_local) {
+    using Kind = debuggee::ConnectFailure::Kind;
+    if (failure.kind == Kind::kInterrupted)
+        return Outcome::kInterrupted;
+    output_.diagnostic(render({failure.text, {}, connect_hint(failure, is_local)}, {}));
+    return failure.kind == Kind::kBadAddress ? Outcome::kFailed : Outcome::kUnreachable;
+}
+
+/// Says who is connected.
+Outcome Session::greet() {
     was_lost_ = false;
     is_paused_ = false;
     const auto version = debuggee_.version();
     if (!version)
         return request_failed(version.failure());
-    output_.text(is_local ? std::string{"local, VMI Mode\n"}
-                          : fmt::format("connected to {}\n", debuggee_.name()));
+    output_.text(debuggee_.is_remote() ? fmt::format("connected to {}\n", debuggee_.name())
+                                       : std::string{"local, VMI Mode\n"});
     output_.text(signature_line(*version) + "\n");
     return Outcome::kOk;
 }

@@ -92,7 +92,7 @@ Outcome Session::execute(std::string_view command) {
 
 std::string Session::prompt() const {
     return debuggee_.is_connected() && debuggee_.is_remote()
-               ? fmt::format("[{}] Ringside> ", debuggee_.name())
+               ? fmt::format("[{}] Ringside> ", debuggee_.label())
                : "Ringside> ";
 }
 

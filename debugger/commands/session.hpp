@@ -3,6 +3,7 @@
 // remembered between two commands. Runs commands and shows the messages of their events.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "debuggee/debuggee.hpp"
 #include "language/evaluator.hpp"
 #include "output/output.hpp"
+#include "transport/key.hpp"
 #include "transport/loop.hpp"
 
 namespace ringside::commands {
@@ -28,6 +30,9 @@ public:
 
     /// Serves debuggers on `port` until Ctrl+C ('.listen').
     virtual Outcome listen(std::uint16_t port) = 0;
+
+    /// The same on a serial line; `path` is transport::serial_path()'s ('.listen serial').
+    virtual Outcome listen_on_line(const std::string& path) = 0;
 
     /// Told when the connection broke by itself, before the user is told why.
     virtual void connection_lost() = 0;
@@ -79,6 +84,8 @@ public:
 
     /// Connects and prints who answers. `address` is a numeric one, or empty for this machine.
     Outcome connect(const std::string& address, std::uint16_t port);
+    /// The same over a serial line or a unix socket.
+    Outcome connect_serial(const std::string& path);
     /// Ends the connection and forgets what belonged to it.
     void disconnect();
     /// Slides the hypervisor under the debuggee and prints what was done.
@@ -116,6 +123,11 @@ public:
     void drain_messages();
 
 private:
+    /// The key to use for a link, empty for none; nothing (and why is told) where it cannot be
+    /// read.
+    std::optional<transport::Key> read_key();
+    Outcome connect_failed(const debuggee::ConnectFailure& failure, bool is_local);
+    Outcome greet();
     void show(const debuggee::Message& message);
     void forget_debuggee();
 

@@ -11,10 +11,12 @@
 #include <string>
 
 #include "debuggee/failure.hpp"
+#include "debuggee/line_options.hpp"
 #include "debuggee/message.hpp"
 #include "transport/device.hpp"
 #include "transport/key.hpp"
 #include "transport/loop.hpp"
+#include "transport/serial.hpp"
 
 namespace ringside::debuggee {
 
@@ -40,6 +42,10 @@ public:
     virtual bool is_open() const = 0;
     virtual bool is_remote() const = 0;
     virtual std::string name() const = 0;
+    /// What the prompt shows of the name.
+    virtual std::string label() const { return name(); }
+    /// How long an answer may take where nobody said otherwise.
+    virtual std::chrono::milliseconds usual_timeout() const { return std::chrono::seconds{60}; }
 };
 
 struct ConnectionResult {
@@ -53,5 +59,9 @@ ConnectionResult open_local(transport::Loop& loop, const transport::DeviceOpener
 ConnectionResult open_remote(transport::Loop& loop, const std::string& host, std::uint16_t port,
                              const transport::Key& key, std::chrono::milliseconds timeout,
                              ConnectionEvents events);
+
+/// @param line  an open one; kept and given back by the connection
+ConnectionResult open_on_line(transport::Loop& loop, transport::SerialLine line,
+                              const LineOptions& options, ConnectionEvents events);
 
 }  // namespace ringside::debuggee

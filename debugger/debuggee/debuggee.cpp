@@ -123,6 +123,16 @@ ConnectFailure Debuggee::connect_tcp(const std::string& host, std::uint16_t port
     return adopt(open_remote(loop_, host, port, options.key, options.timeout, events()));
 }
 
+ConnectFailure Debuggee::connect_serial(const std::string& path, const LineOptions& options) {
+    disconnect();
+    transport::SerialLine line = transport::open_serial(path);
+    if (!line.descriptor)
+        return {.kind = ConnectFailure::Kind::kUnreachable,
+                .error_number = line.error_number,
+                .text = line.error};
+    return adopt(open_on_line(loop_, std::move(line), options, events()));
+}
+
 /// Makes a new connection ours if the module at its end speaks our version.
 ConnectFailure Debuggee::adopt(ConnectionResult result) {
     if (!result.failure)
@@ -176,6 +186,10 @@ std::string Debuggee::name() const {
     return is_connected() ? connection_->name() : "";
 }
 
+std::string Debuggee::label() const {
+    return is_connected() ? connection_->label() : "";
+}
+
 void Debuggee::set_timeout(std::chrono::milliseconds timeout) {
     timeout_ = timeout;
 }
@@ -184,7 +198,8 @@ Reply<void> Debuggee::request(std::uint32_t request, std::span<std::byte> argume
     if (const Failure failure = check_ready(); failure.kind != Failure::Kind::kNone)
         return failure;
     const auto connection = connection_;  // a handler may disconnect while we wait
-    const Failure failure = connection->request(request, argument, timeout_);
+    const Failure failure =
+        connection->request(request, argument, timeout_.value_or(connection->usual_timeout()));
     if (failure.kind != Failure::Kind::kNone)
         return failure;
     return {};
@@ -194,7 +209,7 @@ Reply<void> Debuggee::drain() {
     if (const Failure failure = check_ready(); failure.kind != Failure::Kind::kNone)
         return failure;
     const auto connection = connection_;
-    const Failure failure = connection->drain(timeout_);
+    const Failure failure = connection->drain(timeout_.value_or(connection->usual_timeout()));
     if (failure.kind != Failure::Kind::kNone)
         return failure;
     return {};

@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "debuggee/event_image.hpp"
 #include "debuggee/failure.hpp"
+#include "debuggee/line_options.hpp"
 #include "debuggee/message.hpp"
 #include "ringside/ioctl.h"
 #include "transport/device.hpp"
@@ -83,19 +85,26 @@ public:
     /// Connects to an agent.
     /// @param host  numeric IPv4 or IPv6 address, or "localhost"
     ConnectFailure connect_tcp(const std::string& host, std::uint16_t port, TcpOptions options);
+    /// Connects to an agent at the other end of a line.
+    /// @param path  of a serial port or a unix socket (transport::open_serial())
+    ConnectFailure connect_serial(const std::string& path, const LineOptions& options);
     /// Ends the connection; the module clears our events.
     void disconnect();
 
     bool is_connected() const;
     bool is_remote() const;
-    /// "192.168.1.10:50000" of a remote debuggee (the prompt's), "local", or "" without one.
+    /// "192.168.1.10:50000" or "serial /dev/ttyS1" of a remote debuggee, "local", or "" without
+    /// one.
     std::string name() const;
+    /// The prompt's short form: "serial ttyS1".
+    std::string label() const;
 
     /// What the module said of itself when we connected: release, kernel, cores, vendor. `state` is
     /// as old as that; version() asks again.
     const rs_version& identity() const { return identity_; }
 
-    /// For requests that may take long (load and unload wait for every core anyway).
+    /// Instead of one minute, or three over a line: for requests that may take long (load and
+    /// unload wait for every core anyway).
     void set_timeout(std::chrono::milliseconds timeout);
 
     /// Carries out RS_IOC_* `request` on `argument`, which is changed in place also when the module
@@ -137,7 +146,7 @@ private:
     transport::Loop& loop_;
     MessageHandler on_message_;
     std::function<void(const std::string&)> on_lost_;
-    std::chrono::milliseconds timeout_{60'000};
+    std::optional<std::chrono::milliseconds> timeout_;
     std::shared_ptr<Connection> connection_;
     rs_version identity_{};
     bool is_delivering_ = false;  ///< a message's handler is running

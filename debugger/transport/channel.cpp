@@ -61,8 +61,10 @@ asio::awaitable<std::size_t> Channel::read_some(Deadline deadline, bool& is_late
         asio::bind_cancellation_slot(cancel_read_.slot(),
                                      asio::redirect_error(asio::use_awaitable, error)));
     *is_over = true;
-    if (!error)
+    if (!error) {
+        received_bytes_ += count;
         co_return count;
+    }
     is_late = *is_expired;
     co_return 0;
 }
@@ -98,9 +100,9 @@ void Channel::write_next() {
         });
 }
 
-asio::awaitable<void> Channel::wait_for_room() {
+asio::awaitable<void> Channel::wait_for_room(std::size_t beyond) {
     const auto self = shared_from_this();
-    while (is_open() && is_receiving_ && queued_bytes_ > kRoomBytes) {
+    while (is_open() && is_receiving_ && queued_bytes_ > room_bytes_ + beyond) {
         std::error_code error;
         co_await room_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }
@@ -132,6 +134,15 @@ void Channel::stop_receiving() {
     is_receiving_ = false;
     room_.cancel();
     cancel_read_.emit(asio::cancellation_type::terminal);
+}
+
+void Channel::discard_queued() {
+    // The first frame may be on its way, whole or in part: cutting it would upset the other side.
+    while (queue_.size() > (is_writing_ ? 1u : 0u)) {
+        queued_bytes_ -= queue_.back().size();
+        queue_.pop_back();
+    }
+    room_.cancel();
 }
 
 void Channel::close() {

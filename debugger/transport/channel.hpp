@@ -28,8 +28,8 @@ using Deadline = std::chrono::steady_clock::time_point;
 /// the loop's thread; whoever awaits one of its operations keeps a shared pointer to it.
 class Channel : public std::enable_shared_from_this<Channel> {
 public:
-    /// Queued bytes above which wait_for_room() waits. A frame is taken whole, so the queue holds
-    /// at most this and one frame of each sender that waits.
+    /// Queued bytes above which wait_for_room() waits, unless set_room() says otherwise. A frame is
+    /// taken whole, so the queue holds at most this and one frame of each sender that waits.
     static constexpr std::size_t kRoomBytes = 256 * 1024;
 
     static std::shared_ptr<Channel> create(asio::io_context& context, UniqueFd stream);
@@ -47,9 +47,14 @@ public:
     /// closed channel.
     void send(rs_packet_type type, std::initializer_list<std::span<const std::byte>> parts = {});
 
-    /// Waits until no more than kRoomBytes are queued, or the channel is closed or was told to stop
-    /// receiving.
-    asio::awaitable<void> wait_for_room();
+    /// What is queued is what everybody behind it waits for: less for a slow stream.
+    void set_room(std::size_t bytes) { room_bytes_ = bytes; }
+
+    /// Waits until no more than the room's bytes are queued, or the channel is closed or was told to
+    /// stop receiving.
+    /// @param beyond  more bytes that may be queued all the same: a sender that must get its turn
+    ///                asks for more than those take who send whenever there is room
+    asio::awaitable<void> wait_for_room(std::size_t beyond = 0);
 
     /// Sends what is queued and says that nothing follows, then waits until the other side hangs up
     /// too (so that it has read our last frame) or the deadline has passed, and closes.
@@ -57,10 +62,17 @@ public:
 
     /// Makes receive() end with kClosed from now on; what is sent still goes out.
     void stop_receiving();
+    /// Takes stop_receiving() back: on a line the next debugger comes over the same stream.
+    void resume_receiving() { is_receiving_ = true; }
+
+    /// Forgets the queued frames of which nothing has been sent yet.
+    void discard_queued();
 
     void close();
     bool is_open() const { return stream_.is_open(); }
     std::size_t queued_bytes() const { return queued_bytes_; }
+    /// Bytes that have come so far, of frames or not: somebody is there while this grows.
+    std::uint64_t received_bytes() const { return received_bytes_; }
     FrameDecoder& decoder() { return decoder_; }
 
 private:
@@ -75,6 +87,8 @@ private:
     std::vector<std::byte> read_buffer_;
     std::deque<std::vector<std::byte>> queue_;
     std::size_t queued_bytes_ = 0;
+    std::size_t room_bytes_ = kRoomBytes;
+    std::uint64_t received_bytes_ = 0;
     std::size_t written_ = 0;  ///< bytes of the queue's first frame already on their way
     std::uint32_t sequence_ = 0;
     bool is_writing_ = false;

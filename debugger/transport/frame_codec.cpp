@@ -87,8 +87,11 @@ void FrameDecoder::feed(std::span<const std::byte> bytes) {
 std::optional<Frame> FrameDecoder::next() {
     rs_packet header;
     while (find_header(header)) {
-        if (rest().size() - sizeof(header) < header.length)
-            return std::nullopt;
+        if (rest().size() - sizeof(header) < header.length) {
+            if (!hello_interrupts_ || !skip_to_hello())
+                return std::nullopt;
+            continue;
+        }
         const auto payload = rest().subspan(sizeof(header), header.length);
         if (checksum(payload) == header.payload_crc) {
             Frame frame{static_cast<rs_packet_type>(header.type),
@@ -96,6 +99,7 @@ std::optional<Frame> FrameDecoder::next() {
                         header.sequence,
                         {payload.begin(), payload.end()}};
             begin_ += sizeof(header) + header.length;
+            searched_ = 0;
             note_sequence(header.sequence);
             ++counts_.frames;
             return frame;
@@ -115,6 +119,7 @@ std::optional<Frame> FrameDecoder::next() {
 
 void FrameDecoder::drop(std::size_t count) {
     begin_ += count;
+    searched_ = 0;
     counts_.garbage_bytes += count;
 }
 
@@ -131,6 +136,31 @@ bool FrameDecoder::find_header(rs_packet& header) {
         drop(1 + static_cast<std::size_t>(candidate - after.begin()));
     }
     return false;
+}
+
+/// Drops the unfinished frame at the beginning if a whole HELLO stands inside it. Looks at each
+/// byte once, however often it is asked.
+bool FrameDecoder::skip_to_hello() {
+    constexpr auto kFirst = static_cast<std::byte>(RS_PACKET_MAGIC & 0xff);
+    const auto bytes = rest();
+    for (std::size_t at = std::max(searched_, std::size_t{1});; ++at) {
+        const auto found =
+            std::find(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), kFirst);
+        at = static_cast<std::size_t>(found - bytes.begin());
+        searched_ = at;
+        rs_packet header;
+        if (bytes.size() - at < sizeof(header))
+            return false;
+        std::memcpy(&header, bytes.data() + at, sizeof(header));
+        if (header.type != RS_PACKET_HELLO || !is_sound(header, limit_))
+            continue;
+        if (bytes.size() - at - sizeof(header) < header.length)
+            return false;
+        if (checksum(bytes.subspan(at + sizeof(header), header.length)) != header.payload_crc)
+            continue;
+        drop(at);
+        return true;
+    }
 }
 
 void FrameDecoder::note_sequence(std::uint32_t sequence) {

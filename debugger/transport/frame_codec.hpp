@@ -39,6 +39,10 @@ public:
     /// Frames with a larger payload are garbage; keeps a stranger from making us store much.
     void set_limit(std::size_t payload_bytes) { limit_ = payload_bytes; }
 
+    /// For a line: a whole HELLO inside a frame that is not there yet ends that frame. Its sender
+    /// died in the middle of it, and somebody new has come.
+    void let_hello_interrupt() { hello_interrupts_ = true; }
+
     /// Takes the next bytes of the stream. Call next() until it is empty before feeding again; the
     /// decoder then never holds more than one frame and the last bytes fed.
     void feed(std::span<const std::byte> bytes);
@@ -54,6 +58,7 @@ private:
     std::span<const std::byte> rest() const { return std::span{buffer_}.subspan(begin_); }
     void drop(std::size_t count);
     bool find_header(rs_packet& header);
+    bool skip_to_hello();
     void note_sequence(std::uint32_t sequence);
 
     std::vector<std::byte> buffer_;
@@ -63,6 +68,8 @@ private:
     // fed, so that crafted headers inside headers cannot make us sum the same bytes for ever.
     std::size_t rescan_credit_ = 0;
     std::optional<std::uint32_t> expected_sequence_;
+    bool hello_interrupts_ = false;
+    std::size_t searched_ = 0;  ///< bytes of rest() known to begin no HELLO
     Counts counts_;
 };
 

@@ -74,6 +74,55 @@ asio::awaitable<Handshake> expect(Channel& channel, rs_packet_type type, Deadlin
     co_return refuse(RS_LINK_ERR_PROTOCOL);
 }
 
+struct LineChallenge {
+    rs_packet_hello hello;
+    rs_packet_echo echo;
+};
+
+rs_packet_echo echo_of(const rs_packet_hello& hello) {
+    rs_packet_echo echo{};
+    std::memcpy(echo.nonce, hello.nonce, sizeof(echo.nonce));
+    return echo;
+}
+
+/// Whether a frame made of a T and an echo answers `hello`, and not somebody else's.
+template <class T>
+bool answers(const Frame& frame, const rs_packet_hello& hello) {
+    const rs_packet_echo echo = echo_of(hello);
+    return frame.payload.size() >= sizeof(T) + sizeof(echo) &&
+           std::memcmp(frame.payload.data() + sizeof(T), &echo, sizeof(echo)) == 0;
+}
+
+/// expect() on a line: passes over everything that does not answer `hello`, which is sent again at
+/// the given interval, if any.
+asio::awaitable<Handshake> expect_on_line(Channel& channel, rs_packet_type type, Deadline deadline,
+                                          const rs_packet_hello& hello, Frame& frame,
+                                          std::optional<std::chrono::milliseconds> interval = {}) {
+    Deadline next = interval ? std::chrono::steady_clock::now() : Deadline::max();
+    while (true) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= deadline)
+            co_return Handshake{.outcome = Outcome::kTimedOut};
+        if (now >= next) {
+            channel.send(RS_PACKET_HELLO, {bytes_of(hello)});
+            next = now + *interval;
+        }
+        auto received = co_await channel.receive(std::min(deadline, next));
+        if (received.end == Channel::End::kClosed)
+            co_return Handshake{.outcome = Outcome::kClosed};
+        if (!received.frame)
+            continue;
+        frame = std::move(*received.frame);
+        if (frame.type == RS_PACKET_ERROR && answers<rs_packet_error>(frame, hello)) {
+            co_return Handshake{.outcome = Outcome::kRefused,
+                                .error = read_front<rs_packet_error>(frame)};
+        }
+        if (frame.type == type &&
+            (type != RS_PACKET_CHALLENGE || answers<rs_packet_hello>(frame, hello)))
+            co_return Handshake{};
+    }
+}
+
 /// Text of a release that came over the link: only what cannot upset a terminal.
 std::string printable(const char* text, std::size_t size) {
     std::string result;
@@ -158,6 +207,85 @@ asio::awaitable<Handshake> introduce_agent(Channel& channel, Key key, Deadline d
     channel.send(RS_PACKET_AUTH, {ours});
     channel.decoder().set_limit(RS_MAX_PACKET_BYTES);
     co_return answer;
+}
+
+asio::awaitable<Handshake> introduce_debugger_on_line(Channel& channel, Key key, Deadline deadline,
+                                                      std::chrono::milliseconds hello_interval) {
+    channel.decoder().set_limit(kHandshakeLimit);
+    const rs_packet_hello hello = make_hello(key);
+    Frame challenge;
+    Handshake result = co_await expect_on_line(channel, RS_PACKET_CHALLENGE, deadline, hello,
+                                               challenge, hello_interval);
+    if (result.outcome != Outcome::kDone)
+        co_return result;
+    const auto peer = read_front<rs_packet_hello>(challenge);
+    if (const auto code = compare(hello, peer))
+        co_return refuse(code, peer);
+    const auto ours = authentication_code(Role::kDebugger, key, bytes_of(hello), challenge.payload);
+    channel.send(RS_PACKET_AUTH, {ours});
+
+    // From here on every frame is for us: the agent has forgotten those before.
+    Frame frame;
+    result = co_await expect_on_line(channel, RS_PACKET_AUTH, deadline, hello, frame);
+    result.peer = peer;
+    if (result.outcome != Outcome::kDone)
+        co_return result;
+    const auto theirs = authentication_code(Role::kAgent, key, bytes_of(hello), challenge.payload);
+    if (!is_equal(theirs, frame.payload))
+        co_return refuse(RS_LINK_ERR_AUTHENTICATION, peer);
+    result = co_await expect_on_line(channel, RS_PACKET_READY, deadline, hello, frame);
+    result.peer = peer;
+    if (result.outcome == Outcome::kDone)
+        channel.decoder().set_limit(RS_MAX_PACKET_BYTES);
+    co_return result;
+}
+
+asio::awaitable<Handshake> introduce_agent_on_line(Channel& channel, Key key,
+                                                   std::optional<Frame> hello) {
+    channel.decoder().let_hello_interrupt();
+    channel.decoder().set_limit(kHandshakeLimit);
+    std::optional<Frame> next = std::move(hello);
+    Frame introduction;  // the HELLO being answered, if it has a payload
+    Handshake result;
+    LineChallenge challenge{};
+    while (true) {
+        if (!next) {
+            auto received = co_await channel.receive();
+            if (!received.frame)
+                co_return Handshake{.outcome = Outcome::kClosed};
+            next = std::move(received.frame);
+        }
+        const Frame frame = std::move(*next);
+        next.reset();
+        if (frame.type == RS_PACKET_HELLO) {
+            // One that was repeated before our answer arrived gets that answer again.
+            if (frame.payload != introduction.payload) {
+                introduction = frame;
+                result.peer = read_front<rs_packet_hello>(frame);
+                challenge = {make_hello(key), echo_of(result.peer)};
+                if (const auto code = compare(result.peer, challenge.hello))
+                    co_return refuse(code, result.peer);
+            }
+            channel.send(RS_PACKET_CHALLENGE, {bytes_of(challenge)});
+        } else if (frame.type == RS_PACKET_AUTH && !introduction.payload.empty()) {
+            const auto code = [&](Role role) {
+                return authentication_code(role, key, introduction.payload, bytes_of(challenge));
+            };
+            if (!is_equal(code(Role::kDebugger), frame.payload))
+                co_return refuse(RS_LINK_ERR_AUTHENTICATION, result.peer);
+            channel.send(RS_PACKET_AUTH, {code(Role::kAgent)});
+            channel.decoder().set_limit(RS_MAX_PACKET_BYTES);
+            co_return result;
+        } else if (frame.type == RS_PACKET_REQUEST || frame.type == RS_PACKET_PING) {
+            // Of a debugger that was stopped for long, or knew the agent before this one.
+            send_error_on_line(channel, make_link_error(RS_LINK_ERR_NO_SESSION), result.peer);
+        }
+    }
+}
+
+void send_error_on_line(Channel& channel, const rs_packet_error& error,
+                        const rs_packet_hello& hello) {
+    channel.send(RS_PACKET_ERROR, {bytes_of(error), bytes_of(echo_of(hello))});
 }
 
 std::string describe(const Handshake& handshake) {

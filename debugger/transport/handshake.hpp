@@ -3,6 +3,8 @@
 #pragma once
 
 #include <asio/awaitable.hpp>
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "ringside/packet.h"
@@ -30,6 +32,25 @@ asio::awaitable<Handshake> introduce_debugger(Channel& channel, Key key, Deadlin
 
 /// The agent's part, up to its AUTH; READY or ERROR is the caller's to send.
 asio::awaitable<Handshake> introduce_agent(Channel& channel, Key key, Deadline deadline);
+
+/// How often a debugger repeats its HELLO on a line that does not answer.
+inline constexpr std::chrono::milliseconds kHelloInterval{2'000};
+
+/// The debugger's part on a line: what is left there of earlier links is passed over.
+asio::awaitable<Handshake> introduce_debugger_on_line(
+    Channel& channel, Key key, Deadline deadline,
+    std::chrono::milliseconds hello_interval = kHelloInterval);
+
+/// The agent's part on a line, up to its AUTH. Waits as long as it takes: kClosed, kRefused and
+/// kDone are the ways it ends, the last two with the debugger's HELLO in `peer`.
+/// @param hello  the frame that ended the link before this one, if it was a HELLO
+asio::awaitable<Handshake> introduce_agent_on_line(Channel& channel, Key key,
+                                                   std::optional<Frame> hello);
+
+/// Refuses what belongs to no session, on a line.
+/// @param hello  what is answered; zero if nothing was said
+void send_error_on_line(Channel& channel, const rs_packet_error& error,
+                        const rs_packet_hello& hello);
 
 /// An ERROR's payload with our own versions.
 rs_packet_error make_link_error(rs_link_error code, int error_number = 0);

@@ -15,6 +15,14 @@
  * Instead of any answer the agent may send an ERROR and hang up. The layouts of struct
  * rs_packet, HELLO, CHALLENGE and ERROR stay as they are in every version, so that sides of
  * different versions can still say so.
+ *
+ * A line (serial port) does not tell who is there, and keeps bytes of those who were. On one
+ *   - the debugger repeats its HELLO, unchanged, until it is answered;
+ *   - a HELLO ends whatever was before it, half a frame or a session, and begins a new link;
+ *   - CHALLENGE and an ERROR that ends an introduction carry a struct rs_packet_echo behind
+ *     their structure: a debugger skips everything before the answer to its own HELLO;
+ *   - the debugger sends PINGs, and each side takes the other for gone after a long silence;
+ *   - the agent answers a PING or REQUEST of a debugger it does not serve with an ERROR.
  */
 #ifndef RINGSIDE_PACKET_H
 #define RINGSIDE_PACKET_H
@@ -54,6 +62,12 @@ RS_STATIC_ASSERT(sizeof(struct rs_packet) == 0x18, "rs_packet");
     X(BYE, 10, 0u, 64u) /* the sender hangs up on purpose */                 \
     X(ERROR, 11, sizeof(struct rs_packet_error), 256u)
 
+/*
+ * The PONG to a PING with a payload follows the messages that were there before the PING (or a
+ * good part of them, where scripts print faster than the link carries); an empty PING only asks
+ * whether somebody is there, and is answered at once.
+ */
+
 #define RS_LINKF_NO_KEY (1u << 0) /* this side was told to run without a key */
 
 struct rs_packet_hello { /* 0x50 bytes; HELLO and CHALLENGE */
@@ -65,6 +79,11 @@ struct rs_packet_hello { /* 0x50 bytes; HELLO and CHALLENGE */
     char release[32];    /* 0x30 RS_RELEASE, zero-terminated */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_packet_hello) == 0x50, "rs_packet_hello");
+
+struct rs_packet_echo { /* 0x20 bytes; on a line, behind CHALLENGE and ERROR */
+    __u8 nonce[32];     /* 0x00 of the HELLO that is answered, 0 if there was none */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_echo) == 0x20, "rs_packet_echo");
 
 struct rs_packet_auth { /* 0x20 bytes */
     __u8 mac[32];       /* 0x00 */
@@ -98,16 +117,18 @@ struct rs_packet_reply { /* 0x10 bytes, then the changed bytes */
 RS_STATIC_ASSERT(sizeof(struct rs_packet_reply) == 0x10, "rs_packet_reply");
 
 /* X(name, number, sentence): why the agent hangs up. */
-#define RS_LINK_ERROR_TABLE(X)                                     \
-    X(VERSION, 1, "versions differ")                               \
-    X(KEY_NEEDED, 2, "the agent wants a key")                      \
-    X(KEY_UNEXPECTED, 3, "the agent runs without a key")           \
-    X(AUTHENTICATION, 4, "the keys differ")                        \
-    X(BUSY, 5, "the agent serves another debugger")                \
-    X(DEVICE, 6, "the agent cannot use its device")                \
-    X(PROTOCOL, 7, "unexpected frame")                             \
-    X(TIMEOUT, 8, "the debugger did not introduce itself in time") \
-    X(SHUTDOWN, 9, "the agent was stopped")
+#define RS_LINK_ERROR_TABLE(X)                                           \
+    X(VERSION, 1, "versions differ")                                     \
+    X(KEY_NEEDED, 2, "the agent wants a key")                            \
+    X(KEY_UNEXPECTED, 3, "the agent runs without a key")                 \
+    X(AUTHENTICATION, 4, "the keys differ")                              \
+    X(BUSY, 5, "the agent serves another debugger")                      \
+    X(DEVICE, 6, "the agent cannot use its device")                      \
+    X(PROTOCOL, 7, "unexpected frame")                                   \
+    X(TIMEOUT, 8, "the debugger did not introduce itself in time")       \
+    X(SHUTDOWN, 9, "the agent was stopped")                              \
+    X(NO_SESSION, 10, "the agent does not serve this debugger any more") \
+    X(DAMAGED, 11, "bytes were lost or changed on the line")
 
 struct rs_packet_error { /* 0x30 bytes */
     __u32 code;          /* 0x00 RS_LINK_* */

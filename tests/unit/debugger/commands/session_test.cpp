@@ -38,10 +38,15 @@ public:
         listened_on = port;
         return Outcome::kInterrupted;
     }
+    Outcome listen_on_line(const std::string& path) override {
+        listened_on_line = path;
+        return Outcome::kInterrupted;
+    }
     void connection_lost() override { ++losses; }
     int clears = 0;
     int losses = 0;
     std::uint16_t listened_on = 0;
+    std::string listened_on_line;
 };
 
 class SessionTest : public testing::Test {
