@@ -2,34 +2,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # From nothing to a Linux kernel with Ringside's hypervisor under it, and a prompt to hook it.
 #
-# usage: ./run.sh [-c COMMAND]... [--keep] [--name NAME] [--smp N] [--memory MB] [--batch]
+# usage: ./run.sh [--vmx] [-c COMMAND]... [--keep] [--name NAME] [--smp N] [--memory MB] [--batch]
 #   (nothing)      set-up, build, boot the lab, connect, load the hypervisor, prompt;
 #                  without a terminal: show three commands at work and exit
 #   -c COMMAND     run this command instead of the prompt; repeatable, in order; the exit status
 #                  tells how they ended (see 'build/ringside --help')
 #   --batch        stop at the first command that fails, no colour, no progress
+#   --vmx          an Intel machine in Bochs instead of an AMD machine in QEMU: slower, the same
+#                  commands (lab 'vmx')
 #   --keep         leave the lab running at the end ('build/ringside lab stop' ends it)
 #   --name NAME    the lab to use (default: default); one that runs already is used as it is
 #                  and left running
-#   --smp N        vCPUs of a lab that has to be started (default 2)
-#   --memory MB    its memory (default 1024)
+#   --smp N        vCPUs of a lab that has to be started (default 2; with --vmx 1 or 2)
+#   --memory MB    its memory (default 1024; with --vmx 512)
 #   --script FILE  run the commands in FILE
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=tools/build.sh
 . tools/build.sh
 
-usage() { sed -n '3,19s/^# \{0,1\}//p' run.sh; }
+usage() { sed -n '3,18s/^# \{0,1\}//p' run.sh; }
 wrong() { echo "err, $1" >&2; echo "hint: see './run.sh --help'" >&2; exit 2; }
 
 program=build/ringside
-name=default keep=no interactive=yes
+name="" usual_name=default keep=no interactive=yes
 start_options=() program_options=()
 while [ $# -gt 0 ]; do
     option=$1
     case $option in
         -h | --help) usage; exit 0 ;;
         --keep) keep=yes ;;
+        --vmx) start_options+=(--vmx); usual_name=vmx ;;
         --batch) program_options+=(--batch) ;;
         -c | --script | --name | --smp | --memory | --accel | --cpu)
             [ $# -gt 1 ] || wrong "'$option' needs a value"
@@ -44,6 +47,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+
+name=${name:-$usual_name}
 
 # What a user without a terminal is shown.
 # shellcheck disable=SC2016 # $core and the like belong to the debugger's language
@@ -116,7 +121,7 @@ if ! "$program" lab status "${lab_words[@]}" >/dev/null 2>&1 </dev/null; then
     started_lab=starting
     foreground "$program" lab start "${lab_words[@]}" "${start_options[@]}" >&2 || exit $?
     started_lab=yes
-elif [ ${#start_options[@]} -gt 0 ]; then
+elif [ ${#start_options[@]} -gt 0 ] && [ "$name ${start_options[*]}" != 'vmx --vmx' ]; then
     echo "notice: the lab '$name' runs already; '${start_options[*]}' has no effect" >&2
 fi
 

@@ -28,6 +28,10 @@ build  libgtest-dev       unit tests (the release preset configures them)
 build  libgmock-dev       unit tests: matchers
 build  librapidcheck-dev  property tests
 lab    qemu-system-x86    the emulated AMD machine
+lab    bochs              the emulated Intel machine
+lab    bochs-sdl          a display for it that needs no screen and opens no port
+lab    bochsbios          its firmware
+lab    vgabios            its display's firmware
 lab    busybox-static     user space of the debuggee
 lab    cpio               packs the debuggee's initramfs
 lab    xz-utils           unpacks kernel modules and packages

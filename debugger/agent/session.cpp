@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "agent/session.hpp"
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/error.hpp>
@@ -25,8 +26,8 @@ constexpr std::size_t kLineBatchBytes = 2 * 1024;
 
 // A PING is answered when the messages that were there before it are on their way. While scripts
 // print faster than the link carries there is no such moment, so the answer waits for this much.
-constexpr std::size_t kBatchesBeforePong = 1024;
-constexpr std::size_t kLineBatchesBeforePong = 32;
+constexpr std::size_t kBytesBeforePong = 64 * 1024 * 1024;
+constexpr std::size_t kLineBytesBeforePong = 64 * 1024;
 
 // Silence is looked for this many times: one late look, after the machine stood still, is not it.
 constexpr int kLooks = 10;
@@ -57,8 +58,9 @@ asio::awaitable<std::string> Session::serve() {
     if (line_)
         asio::co_spawn(readiness_.get_executor(), watch_silence(self), asio::detached);
     while (true) {
-        // A debugger that asks and asks without reading the answers waits here.
-        co_await channel_->wait_for_room();
+        // A debugger that asks and asks without reading the answers waits here, but not for the
+        // messages, which take whatever room there is.
+        co_await channel_->wait_for_room(2 * batch_.size());
         auto received = co_await channel_->receive();
         if (!received.frame || !device_ || !take(*received.frame))
             break;
@@ -174,14 +176,14 @@ void Session::take_ping(const Frame& ping) {
         channel_->send(RS_PACKET_PONG);
         return;
     }
-    pings_.push_back({ping.payload, line_ ? kLineBatchesBeforePong : kBatchesBeforePong});
+    pings_.push_back({ping.payload, line_ ? kLineBytesBeforePong : kBytesBeforePong});
     if (readiness_.is_open())
         readiness_.cancel();  // forward_messages() looks after it
 }
 
 /// Answers the PINGs whose messages are on their way.
 void Session::answer_pings(bool all) {
-    while (!pings_.empty() && (all || pings_.front().batches_left == 0)) {
+    while (!pings_.empty() && (all || pings_.front().bytes_left == 0)) {
         channel_->send(RS_PACKET_PONG, {pings_.front().payload});
         pings_.pop_front();
     }
@@ -198,9 +200,9 @@ asio::awaitable<void> Session::forward_messages([[maybe_unused]] std::shared_ptr
         }
         if ((error && error != asio::error::operation_aborted) || !device_)
             break;
-        while (forward_batch()) {
+        while (const std::size_t bytes = forward_batch()) {
             for (WaitingPing& ping : pings_)
-                --ping.batches_left;
+                ping.bytes_left -= std::min(ping.bytes_left, bytes);
             answer_pings(false);
             co_await channel_->wait_for_room();
         }
@@ -209,27 +211,27 @@ asio::awaitable<void> Session::forward_messages([[maybe_unused]] std::shared_ptr
     }
 }
 
-/// @return whether there may be more
-bool Session::forward_batch() {
+/// @return bytes taken from the device; 0 if there were none, and if that failed
+std::size_t Session::forward_batch() {
     if (!device_ || !channel_->is_open())
-        return false;
+        return 0;
     auto result = device_->read(batch_);
     while (result.error_number == EMSGSIZE && batch_.size() < kBatchBytes) {
         batch_.resize(batch_.size() * 2);
         result = device_->read(batch_);
     }
     if (result.error_number == EAGAIN)
-        return false;
+        return 0;
     if (result.error_number != 0 || result.bytes == 0) {
         // The device never says "end of file".
         const int error_number = result.error_number != 0 ? result.error_number : EIO;
         end(std::string{"reading the device failed: "} + std::strerror(error_number),
             RS_LINK_ERR_DEVICE, error_number);
         channel_->stop_receiving();
-        return false;
+        return 0;
     }
     channel_->send(RS_PACKET_MESSAGES, {std::span{batch_}.first(result.bytes)});
-    return true;
+    return result.bytes;
 }
 
 void Session::close_device() {

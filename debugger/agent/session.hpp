@@ -52,14 +52,14 @@ private:
     void take_ping(const transport::Frame& ping);
     void answer_pings(bool all);
     void answer_request(const transport::Frame& frame);
-    bool forward_batch();
+    std::size_t forward_batch();
     bool is_damaged() const;
     void end(const std::string& reason, rs_link_error code, int error_number = 0);
     void close_device();
 
     struct WaitingPing {
         std::vector<std::byte> payload;
-        std::size_t batches_left;
+        std::size_t bytes_left;
     };
 
     std::shared_ptr<transport::Channel> channel_;

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 
 #include "lab/files.hpp"
 #include "lab/folders.hpp"
@@ -83,6 +84,14 @@ private:
 void set_tcp_option(int socket, int option) {
     const int on = 1;
     ::setsockopt(socket, IPPROTO_TCP, option, &on, sizeof(on));
+}
+
+/// This program's file; by the kernel's link when the file has been replaced since.
+std::string own_program() {
+    std::error_code error;
+    const fs::path link = "/proc/self/exe";
+    const fs::path file = fs::read_symlink(link, error);
+    return fs::exists(file, error) ? file.string() : link.string();
 }
 
 Descriptor accept_from(int listener) {
@@ -174,11 +183,10 @@ Outcome<Relay> start_relay(const fs::path& folder) {
     const auto held = locked_file(folder / kRelayLock);
     if (!held)
         return held.failure();
-    const auto pid =
-        spawn_detached({"/proc/self/exe", "lab", "relay", std::to_string(machine->get()),
-                        std::to_string(debuggers->get())},
-                       folder, {.output = kRelayLog, .errors = kRelayLog},
-                       {machine->get(), debuggers->get(), held->get()});
+    const auto pid = spawn_detached({own_program(), "lab", "relay", std::to_string(machine->get()),
+                                     std::to_string(debuggers->get())},
+                                    folder, {.output = kRelayLog, .errors = kRelayLog},
+                                    {machine->get(), debuggers->get(), held->get()});
     if (!pid)
         return pid.failure();
     relay.pid = *pid;

@@ -100,9 +100,9 @@ void Channel::write_next() {
         });
 }
 
-asio::awaitable<void> Channel::wait_for_room() {
+asio::awaitable<void> Channel::wait_for_room(std::size_t beyond) {
     const auto self = shared_from_this();
-    while (is_open() && is_receiving_ && queued_bytes_ > room_bytes_) {
+    while (is_open() && is_receiving_ && queued_bytes_ > room_bytes_ + beyond) {
         std::error_code error;
         co_await room_.async_wait(asio::redirect_error(asio::use_awaitable, error));
     }

@@ -50,9 +50,11 @@ public:
     /// What is queued is what everybody behind it waits for: less for a slow stream.
     void set_room(std::size_t bytes) { room_bytes_ = bytes; }
 
-    /// Waits until no more than the room's bytes are queued, or the channel is closed or was told
-    /// to stop receiving.
-    asio::awaitable<void> wait_for_room();
+    /// Waits until no more than the room's bytes are queued, or the channel is closed or was told to
+    /// stop receiving.
+    /// @param beyond  more bytes that may be queued all the same: a sender that must get its turn
+    ///                asks for more than those take who send whenever there is room
+    asio::awaitable<void> wait_for_room(std::size_t beyond = 0);
 
     /// Sends what is queued and says that nothing follows, then waits until the other side hangs up
     /// too (so that it has read our last frame) or the deadline has passed, and closes.

@@ -138,6 +138,22 @@ def test_lab_options_go_to_the_lab_that_is_started(run):
     assert run.calls("--lab") == ["--lab b --load --intro -c events"]
 
 
+def test_vmx_is_a_lab_of_its_own_name(run):
+    assert run("--vmx", "-c", "events").returncode == 0
+    assert run.calls("lab") == ["lab status --name vmx", "lab start --name vmx --vmx",
+                                "lab stop --name vmx"]
+    assert run.calls("--lab") == ["--lab vmx --load --intro -c events"]
+
+
+def test_vmx_uses_the_lab_that_runs_and_the_name_that_is_given(run):
+    run.touch("lab-runs")
+    assert "no effect" not in run("--vmx", "-c", "events").err
+    assert "'--vmx --smp 1' has no effect" in run("--vmx", "--smp", "1", "-c", "events").err
+    assert "'--vmx' has no effect" in run("--vmx", "--name", "b", "-c", "events").err
+    assert run.calls("lab start") == []
+    assert run.calls("lab status") == ["lab status --name vmx"] * 2 + ["lab status --name b"]
+
+
 def test_a_lab_that_does_not_start_ends_it(run):
     run.touch("lab-fails")
     assert run("-c", "events").returncode == 5
@@ -210,5 +226,6 @@ def test_wrong_options(run, arguments, message):
 
 def test_help_names_every_option(run):
     out = run("--help").out
-    for option in ("-c", "--keep", "--name", "--smp", "--memory", "--batch", "--script"):
+    for option in ("-c", "--keep", "--name", "--smp", "--memory", "--batch", "--script",
+                   "--vmx"):
         assert option in out

@@ -205,5 +205,28 @@ TEST_F(ChannelPair, FinishEndsAtItsDeadline) {
     EXPECT_FALSE(one->is_open());
 }
 
+TEST_F(ChannelPair, ForgetsQueuedFramesButFinishesTheOneOnItsWay) {
+    const auto large = some_bytes(1'000'000);  // more than the socket's buffer
+    one->send(RS_PACKET_REQUEST, {large});
+    one->send(RS_PACKET_REQUEST, {large});
+    one->send(RS_PACKET_REQUEST, {large});
+    one->discard_queued();
+    EXPECT_LE(one->queued_bytes(), large.size() + sizeof(rs_packet));
+    one->send(RS_PACKET_BYE);
+    EXPECT_EQ(receive(other).frame->payload.size(), large.size());
+    EXPECT_EQ(receive(other).frame->type, RS_PACKET_BYE);
+    EXPECT_EQ(other->decoder().counts().garbage_bytes, 0u);
+}
+
+TEST_F(ChannelPair, ReceivesAgainWhenToldTo) {
+    one->stop_receiving();
+    EXPECT_EQ(receive(one).end, Channel::End::kClosed);
+    one->resume_receiving();
+    other->send(RS_PACKET_PING);
+    const std::uint64_t before = one->received_bytes();
+    ASSERT_TRUE(receive(one).frame);
+    EXPECT_EQ(one->received_bytes() - before, sizeof(rs_packet));
+}
+
 }  // namespace
 }  // namespace ringside::transport

@@ -270,5 +270,61 @@ TEST(FrameCodec, HeadersInsideHeadersCostBoundedWork) {
     EXPECT_LT(decoder.counts().damaged_frames, 10u);
 }
 
+/// A HELLO's bytes; the codec looks at no more of it than its length.
+Bytes hello_frame() {
+    return encode_frame(RS_PACKET_HELLO, 0, {payload_of(sizeof(rs_packet_hello), 9)});
+}
+
+TEST(FrameDecoder, AHelloEndsAFrameThatIsNotThereYetOnALine) {
+    FrameDecoder decoder;
+    decoder.let_hello_interrupt();
+    Bytes half = encode_frame(RS_PACKET_REQUEST, 5, {payload_of(50'000, 1)});
+    half.resize(20'000);
+    decoder.feed(half);
+    EXPECT_FALSE(decoder.next());
+    // Byte by byte: it is found when it is whole, and not before.
+    const Bytes hello = hello_frame();
+    for (std::size_t at = 0; at < hello.size(); ++at) {
+        decoder.feed(std::span{hello}.subspan(at, 1));
+        const auto frame = decoder.next();
+        ASSERT_EQ(frame.has_value(), at == hello.size() - 1);
+        if (frame) {
+            EXPECT_EQ(frame->type, RS_PACKET_HELLO);
+        }
+    }
+    EXPECT_EQ(decoder.buffered(), 0u);
+    EXPECT_EQ(decoder.counts().garbage_bytes, half.size());
+}
+
+TEST(FrameDecoder, AHelloInsideAFrameIsPayloadElsewhere) {
+    FrameDecoder decoder;
+    Bytes half = encode_frame(RS_PACKET_REQUEST, 5, {payload_of(50'000, 1)});
+    half.resize(20'000);
+    append(half, hello_frame());
+    decoder.feed(half);
+    EXPECT_FALSE(decoder.next());
+}
+
+TEST(FrameDecoder, OtherFramesAndDamagedHellosDoNotEndAFrame) {
+    FrameDecoder decoder;
+    decoder.let_hello_interrupt();
+    Bytes damaged = hello_frame();
+    damaged.back() ^= std::byte{1};
+    Bytes payload = payload_of(100, 1);
+    append(payload, damaged);
+    append(payload, encode_frame(RS_PACKET_PING, 3, {}));
+    append(payload, bytes_from("RSLK"));
+    append(payload, payload_of(50, 2));
+    const Bytes frame = encode_frame(RS_PACKET_REQUEST, 5, {payload});
+    for (const std::byte byte : std::span{frame}.first(frame.size() - 1)) {
+        decoder.feed(std::span{&byte, 1});
+        ASSERT_FALSE(decoder.next());
+    }
+    decoder.feed(std::span{frame}.last(1));
+    const auto whole = decoder.next();
+    ASSERT_TRUE(whole);
+    EXPECT_EQ(whole->payload, payload);
+}
+
 }  // namespace
 }  // namespace ringside::transport
