@@ -126,6 +126,9 @@ Outcome<StartedBochs> start_bochs(const Options& options, BootMode mode, const K
         return written.failure();
     if (const auto written = write_file(folder / kBochsMsrs, bochs_msrs()); !written)
         return written.failure();
+    // Bochs makes it with the first byte only; who waits for the kernel looks at it at once.
+    if (const auto written = write_file(folder / kConsoleLog, {}, 0600); !written)
+        return written.failure();
     for (int attempt = 0; attempt < kAttempts; ++attempt) {
         const auto relay = start_relay(folder);
         if (!relay)

@@ -100,8 +100,8 @@ struct Emulator {
 /// Watches the console until the debuggee is ready, the emulator ends, the time is over or the user
 /// had enough.
 Outcome<BootProgress> watch_boot(const Options& options, const fs::path& folder,
-                                 const Emulator& emulator, const Progress& progress) {
-    InterruptWatch interrupt;
+                                 const Emulator& emulator, InterruptWatch& interrupt,
+                                 const Progress& progress) {
     BootProgress boot;
     const auto begin = Clock::now();
     auto stage_begin = begin;
@@ -190,12 +190,10 @@ BootMode boot_mode(const Options& options) {
 
 /// `endpoint` gets what is known of the machine before it has booted.
 Outcome<Emulator> start_qemu_machine(const Options& options, const Prepared& prepared,
-                                     const Claim& claimed, const Progress& progress,
-                                     Endpoint& endpoint) {
+                                     const AcceleratorChoice& accelerator, const Claim& claimed,
+                                     const Progress& progress, Endpoint& endpoint) {
     if (const auto disk = make_disk(claimed.folder / kDiskImage, options.disk_mb); !disk)
         return disk.failure();
-    const auto accelerator =
-        choose_accelerator(options, prepared.kernel, prepared.archive, claimed.folder, progress);
     progress(
         fmt::format("machine: {} cores, {} MB, {}{}", options.smp, options.memory_mb,
                     accelerator.use_kvm ? "KVM" : "TCG (emulated)",
@@ -257,13 +255,21 @@ Outcome<Endpoint> boot(const Options& options, Claim& claimed, const Progress& p
                       .root_log = claimed.folder / kRootLog,
                       .kernel = prepared->kernel.release,
                       .smp = options.smp};
-    const auto emulator = (options.vmx ? start_bochs_machine : start_qemu_machine)(
-        options, *prepared, claimed, progress, endpoint);
+    const auto accelerator = options.vmx
+                                 ? AcceleratorChoice{}
+                                 : choose_accelerator(options, prepared->kernel, prepared->archive,
+                                                      claimed.folder, progress);
+    // From before the emulator runs: an interrupted start takes it along.
+    InterruptWatch interrupt;
+    const auto emulator =
+        options.vmx
+            ? start_bochs_machine(options, *prepared, claimed, progress, endpoint)
+            : start_qemu_machine(options, *prepared, accelerator, claimed, progress, endpoint);
     if (!emulator)
         return emulator.failure();
     claimed.alive = Descriptor{};
     endpoint.pid = emulator->pid;
-    const auto reached = watch_boot(options, claimed.folder, *emulator, progress);
+    const auto reached = watch_boot(options, claimed.folder, *emulator, interrupt, progress);
     if (!reached)
         return reached.failure();
     endpoint.agent = reached->agent();

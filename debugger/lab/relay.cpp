@@ -47,11 +47,18 @@ public:
     int fd() const { return socket_.get(); }
     std::size_t pending() const { return pending_.size(); }
 
+    /// Not watched at all while nothing is wanted of it: an end that has hung up would be reported
+    /// for ever.
     pollfd watch(bool read) const {
-        return {
-            .fd = socket_.get(),
-            .events = static_cast<short>((read ? POLLIN : 0) | (pending_.empty() ? 0 : POLLOUT)),
-            .revents = 0};
+        const int events = (read ? POLLIN : 0) | (pending_.empty() ? 0 : POLLOUT);
+        return {.fd = events == 0 ? -1 : socket_.get(),
+                .events = static_cast<short>(events),
+                .revents = 0};
+    }
+
+    bool has_hung_up() const {
+        pollfd watched{.fd = socket_.get(), .events = 0, .revents = 0};
+        return ::poll(&watched, 1, 0) == 1 && (watched.revents & POLLHUP) != 0;
     }
 
     /// Everything there is to read goes to `other`, if it is open. False: the far end has closed.
@@ -156,8 +163,7 @@ void run_relay(int machine_listener, int debugger_listener,
         }
         if (from_debugger.revents != 0 && debugger) {
             const bool asked = (from_debugger.events & POLLIN) != 0;
-            const bool gone = (from_debugger.revents & (POLLERR | POLLHUP)) != 0;
-            if ((asked ? !debugger.forward_to(machine) : gone) || !debugger.flush())
+            if ((asked && !debugger.forward_to(machine)) || !debugger.flush())
                 debugger.close();
         }
         if (debugger.pending() > kMostForDebugger)
@@ -166,9 +172,16 @@ void run_relay(int machine_listener, int debugger_listener,
             machine.open(accept_from(machine_listener));
             set_tcp_option(machine.fd(), TCP_NODELAY);
         }
-        if (debugger_comes.revents != 0)
+        if (debugger_comes.revents != 0) {
+            // One that has hung up makes room; first its last words are read, if they find room.
+            if (debugger && debugger.has_hung_up()) {
+                if (machine.pending() == 0)
+                    continue;
+                debugger.close();
+            }
             if (Descriptor comes = accept_from(debugger_listener); comes && !debugger)
                 debugger.open(std::move(comes));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ copied to the build folder's test-logs.
 
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -31,14 +32,17 @@ def own_folders(tmp_path_factory):
 
 
 class Keeper:
-    """A debuggee that is booted when first wanted, and again when a test has lost it."""
+    """A debuggee that is booted when first wanted, and again when a test has lost it. A
+    `sleepy` one is stopped between the tests that use it."""
 
-    def __init__(self, name, *words):
+    def __init__(self, name, *words, sleepy=False):
         self.lab = Lab(name)
         self.words = words
+        self.sleepy = sleepy
         self.known_trouble = 0
 
     def get(self):
+        self.wake()
         if self.lab.status().returncode != 0 or not self.lab.answers():
             self.drop()
             self.lab.start(*self.words)
@@ -50,6 +54,15 @@ class Keeper:
         new = self.lab.trouble()[self.known_trouble:]
         assert not new, "the console shows trouble:\n" + "\n".join(new)
         assert self.lab.answers(), "the debuggee does not answer any more; " + self.keep_log()
+
+    def wake(self):
+        if self.sleepy and self.lab.status().returncode == 0:
+            os.kill(self.lab.pid(), signal.SIGCONT)
+
+    def sleep(self):
+        # Bochs: an idle machine runs ahead of the clock on the wall, on a whole core of the host.
+        if self.sleepy and self.lab.status().returncode == 0:
+            os.kill(self.lab.pid(), signal.SIGSTOP)
 
     def keep_log(self):
         source = (self.lab.path("console log") if self.lab.status().returncode == 0 else
@@ -81,6 +94,20 @@ def keeper_of_four(own_folders):
     keeper.drop()
 
 
+@pytest.fixture(scope="session")
+def keeper_of_vmx(own_folders):
+    keeper = Keeper("test-vmx-2", "--vmx", "--smp", "2", sleepy=True)
+    yield keeper
+    keeper.drop()
+
+
+@pytest.fixture(scope="session")
+def keeper_of_vmx1(own_folders):
+    keeper = Keeper("test-vmx-1", "--vmx", "--smp", "1", sleepy=True)
+    yield keeper
+    keeper.drop()
+
+
 @pytest.fixture
 def lab(keeper_of_two):
     """A debuggee with two cores; the hypervisor is unloaded before and after the test."""
@@ -93,13 +120,28 @@ def lab4(keeper_of_four):
     yield from looked_after(keeper_of_four)
 
 
+@pytest.fixture
+def lab_vmx(keeper_of_vmx):
+    """An Intel machine with two cores, in Bochs."""
+    yield from looked_after(keeper_of_vmx)
+
+
+@pytest.fixture
+def lab_vmx1(keeper_of_vmx1):
+    """The like with one core."""
+    yield from looked_after(keeper_of_vmx1)
+
+
 def looked_after(keeper):
     lab = keeper.get()
-    unload(lab)
-    yield lab
-    keeper.check()
-    unload(lab)
-    keeper.check()
+    try:
+        unload(lab)
+        yield lab
+        keeper.check()
+        unload(lab)
+        keeper.check()
+    finally:
+        keeper.sleep()
 
 
 def unload(lab):

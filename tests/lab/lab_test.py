@@ -153,15 +153,19 @@ def test_two_labs_run_side_by_side_and_a_stopped_one_leaves_nothing(lab, bare_la
     assert lab.answers()
 
 
-def start_in_background(lab):
-    return subprocess.Popen([PROGRAM, "lab", "start", "--name", lab.name, "--no-agent"], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def start_in_background(lab, machine):
+    return subprocess.Popen([PROGRAM, "lab", "start", "--name", lab.name, "--no-agent", *machine],
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_an_interrupted_start_leaves_nothing_behind(bare_lab):
-    starter = start_in_background(bare_lab)
+both_machines = pytest.mark.parametrize("machine", [[], ["--vmx"]], ids=["qemu", "bochs"])
+
+
+@both_machines
+def test_an_interrupted_start_leaves_nothing_behind(bare_lab, machine):
+    starter = start_in_background(bare_lab, machine)
     folder = runtime_folder() / "lab-test-own"
-    wait_until(lambda: (folder / "pid").exists(), "QEMU's start")
+    wait_until(lambda: (folder / "pid").exists(), "the emulator's start")
     pid = int((folder / "pid").read_text())
     starter.send_signal(signal.SIGINT)
     _, errors = starter.communicate(timeout=30)
@@ -169,20 +173,22 @@ def test_an_interrupted_start_leaves_nothing_behind(bare_lab):
     assert not folder.exists() and has_ended(pid)
 
 
-def test_the_machine_of_a_killed_starter_is_cleaned_away(bare_lab):
-    starter = start_in_background(bare_lab)
+@both_machines
+def test_the_machine_of_a_killed_starter_is_cleaned_away(bare_lab, machine):
+    starter = start_in_background(bare_lab, machine)
     folder = runtime_folder() / "lab-test-own"
-    wait_until(lambda: (folder / "pid").exists(), "QEMU's start")
+    wait_until(lambda: (folder / "pid").exists(), "the emulator's start")
     pid = int((folder / "pid").read_text())
     starter.kill()
     starter.communicate()
     assert bare_lab.status().returncode == 3
     assert not folder.exists()
-    wait_until(lambda: has_ended(pid), "QEMU's end")
+    wait_until(lambda: has_ended(pid), "the emulator's end")
 
 
-def test_a_time_out_says_what_was_awaited_and_where_the_log_is(bare_lab):
-    result = run("lab", "start", "--name", bare_lab.name, "--no-agent", "--timeout", "1")
+@both_machines
+def test_a_time_out_says_what_was_awaited_and_where_the_log_is(bare_lab, machine):
+    result = run("lab", "start", "--name", bare_lab.name, "--no-agent", "--timeout", "1", *machine)
     assert result.returncode == 5
     assert "err, no boot within 1 s: waited for the kernel" in result.stderr
     log = result.stderr.split("console log: ")[1].strip()
