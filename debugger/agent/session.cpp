@@ -71,6 +71,8 @@ asio::awaitable<std::string> Session::serve() {
         reason_ = hello_ ? "another debugger came" : "the debugger left";
         if (line_)
             channel_->discard_queued();  // nobody reads it, and the next one waits behind it
+        if (line_ && !hello_)
+            channel_->send(RS_PACKET_BYE);
     }
     co_return reason_;
 }

@@ -169,8 +169,12 @@ void Session::drain_messages() {
 void Session::close() {
     if (debuggee_.is_connected()) {
         // One after the other and whatever the answer: leaving must always work.
+        bool answers = true;
         for (const u64 tag : event_scripts_.tags())
-            (void)debuggee_.modify_event(tag, RS_MODIFY_CLEAR);
+            answers = debuggee_.modify_event(tag, RS_MODIFY_CLEAR).ok() && answers;
+        // What is under way over a slow line may take longer than a moment.
+        if (answers && debuggee_.is_remote())
+            (void)debuggee_.drain();
         drain_messages();
         if (loaded_here_)
             (void)debuggee_.unload();

@@ -22,8 +22,8 @@ using transport::Wait;
 
 namespace {
 
-// How long a line may take to carry our last word.
-constexpr std::chrono::milliseconds kFarewell{1'000};
+// How long a line may take to carry our last word and the answer to it.
+constexpr std::chrono::milliseconds kFarewell{2'000};
 // A slow line, and behind it perhaps an emulator much slower than its machine.
 constexpr std::chrono::milliseconds kLineTimeout{180'000};
 
@@ -104,8 +104,8 @@ void RemoteConnection::close() {
     channel_->send(RS_PACKET_BYE);
     is_closed_ = true;
     if (line_) {
-        // Closing a line tells the other side nothing, so the BYE must get out.
-        loop_.wait_until([this] { return channel_->queued_bytes() == 0; }, kFarewell);
+        // Closing a line tells the other side nothing, so the BYE must arrive.
+        loop_.wait_until([this] { return is_left_ || !channel_->is_open(); }, kFarewell);
     }
     let_go();
 }
@@ -131,10 +131,14 @@ Failure RemoteConnection::failure_of(Wait how) const {
 
 asio::awaitable<void> RemoteConnection::receive(
     [[maybe_unused]] std::shared_ptr<RemoteConnection> self) {
-    while (is_open()) {
+    while (channel_->is_open()) {
         auto received = co_await channel_->receive();
-        if (is_closed_)
-            co_return;
+        if (is_closed_) {
+            is_left_ = !received.frame || received.frame->type == RS_PACKET_BYE;
+            if (is_left_ || !line_)
+                co_return;
+            continue;
+        }
         if (!received.frame) {
             lose("the connection was lost");
             co_return;

@@ -71,6 +71,7 @@ private:
     std::uint32_t next_id_ = 1;
     std::uint32_t last_pong_ = 0;
     bool is_closed_ = false;
+    bool is_left_ = false;  ///< closed, and the agent knows
 };
 
 }  // namespace ringside::debuggee

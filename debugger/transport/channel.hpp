@@ -50,8 +50,8 @@ public:
     /// What is queued is what everybody behind it waits for: less for a slow stream.
     void set_room(std::size_t bytes) { room_bytes_ = bytes; }
 
-    /// Waits until no more than the room's bytes are queued, or the channel is closed or was told to
-    /// stop receiving.
+    /// Waits until no more than the room's bytes are queued, or the channel is closed or was told
+    /// to stop receiving.
     /// @param beyond  more bytes that may be queued all the same: a sender that must get its turn
     ///                asks for more than those take who send whenever there is room
     asio::awaitable<void> wait_for_room(std::size_t beyond = 0);

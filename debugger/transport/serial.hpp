@@ -24,10 +24,8 @@ public:
 };
 
 struct SerialLine {
-    UniqueFd descriptor;  ///< none on failure
-    /// Keep as long as the line is used, and let go before the descriptor's last owner forgets it
-    /// or after: it has a descriptor of its own. Null for a socket.
-    std::unique_ptr<LineSettings> settings;
+    UniqueFd descriptor;                     ///< none on failure
+    std::unique_ptr<LineSettings> settings;  ///< keep while the line is used; null for a socket
     std::string path;
     int error_number = 0;
     std::string error;  ///< sentence without "err, "

@@ -14,6 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const auto stream = std::as_bytes(std::span{data + 1, size - 1});
     FrameDecoder decoder;
     decoder.set_limit(4096);
+    if (data[0] % 2 != 0)
+        decoder.let_hello_interrupt();
     for (std::size_t at = 0; at < stream.size(); at += piece) {
         decoder.feed(stream.subspan(at, std::min(piece, stream.size() - at)));
         while (const auto frame = decoder.next())

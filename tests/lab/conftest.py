@@ -14,6 +14,10 @@ import pytest
 
 from debuggee import BUILD, PROGRAM, Lab, run
 
+# The second serial line of the debuggee with two cores, in its runtime folder.
+SERIAL_SOCKET = "line"
+SERIAL_LINE = ("--qemu", "-serial", "--qemu", f"unix:{SERIAL_SOCKET},server=on,wait=off")
+
 LOGS = BUILD / "test-logs"
 
 
@@ -82,7 +86,7 @@ class Keeper:
 
 @pytest.fixture(scope="session")
 def keeper_of_two(own_folders):
-    keeper = Keeper("test-2", "--smp", "2")
+    keeper = Keeper("test-2", "--smp", "2", *SERIAL_LINE)
     yield keeper
     keeper.drop()
 

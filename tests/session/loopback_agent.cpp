@@ -25,13 +25,15 @@ using namespace ringside;
 constexpr std::uint8_t kTimerVector = 0xec;
 constexpr std::uint8_t kRescheduleVector = 0xfd;
 constexpr auto kUsage =
-    "usage: loopback_agent (--key-file FILE | --no-key) [--port N] [--cores N] [--rate HZ]\n"
-    "Prints 'port N' when it listens; ends at SIGTERM.\n";
+    "usage: loopback_agent (--key-file FILE | --no-key) [--port N | --serial PATH] [--cores N]\n"
+    "                      [--rate HZ]\n"
+    "Prints 'port N' (0 for a line) when it listens; ends at SIGTERM.\n";
 
 struct Arguments {
     std::string key_file;
     bool no_key = false;
     std::uint16_t port = 0;
+    std::string serial;
     std::uint32_t cores = 2;
     unsigned rate = 100;  ///< interrupts a second on each core
 };
@@ -50,6 +52,8 @@ bool parse(int count, char** values, Arguments& to) {
             to.key_file = values[index];
         else if (word == "--port" && number <= 0xffff)
             to.port = static_cast<std::uint16_t>(number);
+        else if (word == "--serial")
+            to.serial = values[index];
         else if (word == "--cores" && number >= 1 && number <= 64)
             to.cores = static_cast<std::uint32_t>(number);
         else if (word == "--rate" && number <= 100'000)
@@ -117,14 +121,25 @@ int main(int count, char** values) {
     transport::Loop loop;
     test::EngineModule module{arguments.cores};
     options.open_device = module.opener();
-    agent::Agent agent{loop, std::move(options)};
+    std::optional<agent::Agent> agent;
+    std::optional<agent::LineAgent> line_agent;
     asio::signal_set signals{loop.context(), SIGTERM, SIGINT};
     signals.async_wait([&loop](const std::error_code&, int) { loop.stop(); });
-    if (agent.listen() != 0) {
-        std::fputs("err, cannot listen\n", stderr);
-        return 1;
+    if (arguments.serial.empty()) {
+        agent.emplace(loop, std::move(options));
+        if (agent->listen() != 0) {
+            std::fputs("err, cannot listen\n", stderr);
+            return 1;
+        }
+    } else {
+        auto line = transport::open_serial(arguments.serial);
+        if (!line.descriptor) {
+            std::fprintf(stderr, "err, %s\n", line.error.c_str());
+            return 1;
+        }
+        line_agent.emplace(loop, std::move(line), std::move(options), [&loop] { loop.stop(); });
     }
-    std::printf("port %u\n", agent.port());
+    std::printf("port %u\n", agent ? agent->port() : 0u);
     std::fflush(stdout);
     std::optional<Ticks> ticks;
     if (arguments.rate != 0)

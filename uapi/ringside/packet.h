@@ -21,6 +21,8 @@
  *   - a HELLO ends whatever was before it, half a frame or a session, and begins a new link;
  *   - CHALLENGE and an ERROR that ends an introduction carry a struct rs_packet_echo behind
  *     their structure: a debugger skips everything before the answer to its own HELLO;
+ *   - the agent answers a BYE with a BYE, and the debugger waits for it: an emulator that sees its
+ *     socket hung up may drop what it has not read yet;
  *   - the debugger sends PINGs, and each side takes the other for gone after a long silence;
  *   - the agent answers a PING or REQUEST of a debugger it does not serve with an ERROR.
  */

@@ -136,6 +136,7 @@ TEST_F(AgentOnALine, ServesOneDebuggerAfterTheOther) {
         EXPECT_EQ(module.open_files(), 1u);
         EXPECT_EQ(ask(channel, RS_IOC_VERSION, rs_version{})->type, RS_PACKET_REPLY);
         channel->send(RS_PACKET_BYE);
+        EXPECT_EQ(receive(channel)->type, RS_PACKET_BYE) << "it was heard";
         ASSERT_TRUE(comes_true([&] { return module.open_files() == 0; }));
         channel->close();
     }

@@ -29,6 +29,8 @@ TEST(Complete, OffersTheWordsOfTheCommand) {
     EXPECT_THAT(offered("load v").candidates, ElementsAre("vmm"));
     EXPECT_THAT(offered("load vmm npt=o").candidates, ElementsAre("npt=off", "npt=on"));
     EXPECT_EQ(offered("load vmm npt=o").begin, 9u);
+    EXPECT_THAT(offered(".connect s").candidates, ElementsAre("serial"));
+    EXPECT_THAT(offered(".listen s").candidates, ElementsAre("serial"));
     EXPECT_THAT(offered("!interrupt ec sc").candidates, ElementsAre("sc", "script"));
     EXPECT_THAT(offered("!interrupt ec script { print(1); } co").candidates,
                 ElementsAre("code", "condition", "core"));

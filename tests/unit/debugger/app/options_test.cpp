@@ -55,6 +55,12 @@ TEST(ParseOptions, KnowsItsSubcommands) {
     EXPECT_EQ(agent.mode, Mode::kAgent);
     EXPECT_EQ(agent.agent_port, 50001);
     EXPECT_TRUE(agent.no_key);
+    EXPECT_EQ(agent.agent_serial, "");
+    EXPECT_EQ(accepted({"agent", "--serial", "com2", "--key-file", "k"}).agent_serial,
+              "/dev/ttyS1");
+    EXPECT_EQ(refused({"agent", "--serial", "nonsense"}), 2);
+    EXPECT_EQ(refused({"agent", "--serial", "ttyS1", "--port", "1"}), 2);
+    EXPECT_EQ(refused({"agent", "--address", "::1", "--serial", "ttyS1"}), 2);
     const Options lab = accepted({"lab", "shell", "--help", "-x"});
     EXPECT_EQ(lab.mode, Mode::kLab);
     EXPECT_THAT(lab.lab_arguments, ElementsAre("shell", "--help", "-x"));

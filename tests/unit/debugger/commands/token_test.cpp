@@ -95,6 +95,7 @@ TEST(PastedPrompt, IsRemovedInEveryShape) {
         {"0: kHyperDbg> g", "g"},
         {"2: kRingside> g", "g"},
         {"[192.168.1.10:50000] Ringside> events", "events"},
+        {"[serial ttyS1] Ringside> events", "events"},
         {"228c:13fc (paused) u64HyperDbg> g", "g"},
         {"228c:13fc u86Ringside> g", "g"},
         {"HyperDbg (192.168.1.5:50000)> events", "events"},
