@@ -37,10 +37,8 @@ def growth_by_vectors(before, after):
 
 
 def counting_commands(vectors, cores, marker):
-    """Commands that count each vector on each core, and print a core's counts at each marker.
-
-    A marker prints 'count CORE NUMBER VECTOR VALUE', all hexadecimal; NUMBER counts the core's
-    markers from 1.
+    """Commands that count each vector on each core, and keep a core's counts at each marker. A
+    marker prints nothing: what it takes to send that away is interrupts, too.
     """
     def per_core(body):
         text = ""
@@ -56,15 +54,21 @@ def counting_commands(vectors, cores, marker):
         commands.append(
             f"!interrupt {vector:x} script {{ {per_core(lambda c: f'.n{c}_{vector:02x}++;')}}}")
 
-    def report(core):
-        text = f".n{core}_{marker:02x}++; "
-        for vector in vectors:
-            text += (f'printf("count {core:x} %llx {vector:02x} %llx\\n", .n{core}_{marker:02x}, '
-                     f".n{core}_{vector:02x}); ")
-        return text
+    def keep(core):
+        return f".n{core}_{marker:02x}++; " + "".join(
+            f".k{core}_{vector:02x} = .n{core}_{vector:02x}; " for vector in vectors)
 
-    commands.append(f"!interrupt {marker:x} script {{ {per_core(report)}}}")
+    commands.append(f"!interrupt {marker:x} script {{ {per_core(keep)}}}")
     return commands
+
+
+def print_kept(vectors, cores, marker):
+    """A command that prints what each core's last marker kept: 'count CORE NUMBER VECTOR VALUE', all
+    hexadecimal; NUMBER counts the core's markers from 1."""
+    return "? { " + "".join(
+        f'printf("count {core:x} %llx {vector:02x} %llx\\n", .k{core}_{marker:02x}, '
+        f".k{core}_{vector:02x}); "
+        for core in range(cores) for vector in vectors) + "}"
 
 
 def script_counts(lines):

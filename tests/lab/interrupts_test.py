@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from counts import (counting_commands, growth_by_vectors, kernel_counts, marks, script_counts)
+from counts import (counting_commands, growth_by_vectors, kernel_counts, marks, print_kept,
+                    script_counts)
 from debuggee import Background, Session
 
 MARKER = 0xf2
@@ -19,8 +20,10 @@ def count_under_load(lab, seconds):
     with Session(lab, *counting_commands(vectors, cores, MARKER)) as session:
         load = Background(lab, f"workload mixed {seconds}")
         first = lab.kick("mark")
+        session.do(print_kept(vectors, cores, MARKER))
         load.finish(seconds + 120)
         last = lab.kick("mark")
+        session.do(print_kept(vectors, cores, MARKER))
         lines = session.finish("events c all", "unload")
     return first, last, script_counts(lines), lines
 
