@@ -175,7 +175,7 @@ TEST_F(AgentOnALine, AHelloIsHeardInTheMiddleOfAFrame) {
 }
 
 TEST_F(AgentOnALine, SilenceEndsASession) {
-    start(100ms);
+    start(400ms);
     const auto silent = debugger_with_event();
     ASSERT_TRUE(comes_true([&] { return module.open_files() == 0; }));
     EXPECT_EQ(module.event_count(), 0u) << "EVT-12";
@@ -189,9 +189,9 @@ TEST_F(AgentOnALine, SilenceEndsASession) {
 }
 
 TEST_F(AgentOnALine, PingsKeepASessionAlive) {
-    start(200ms);
+    start(400ms);
     const auto channel = debugger();
-    const auto end = std::chrono::steady_clock::now() + 600ms;
+    const auto end = std::chrono::steady_clock::now() + 1s;
     while (std::chrono::steady_clock::now() < end) {
         channel->send(RS_PACKET_PING);
         ASSERT_EQ(receive(channel)->type, RS_PACKET_PONG);
@@ -200,7 +200,7 @@ TEST_F(AgentOnALine, PingsKeepASessionAlive) {
 }
 
 TEST_F(AgentOnALine, MessagesThatNobodyReadsDoNotBlockIt) {
-    start(200ms);
+    start(400ms);
     const auto dead = debugger_with_event();
     dead->close();
     // Until cable, queue and the device's own buffer are full.
