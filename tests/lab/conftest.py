@@ -112,9 +112,25 @@ def keeper_of_vmx1(own_folders):
     keeper.drop()
 
 
+KEEPERS = {"svm": "keeper_of_two", "vmx": "keeper_of_vmx", "vmx1": "keeper_of_vmx1"}
+
+
+@pytest.fixture(params=["svm", "vmx"])
+def lab(request):
+    """A debuggee with two cores, of each vendor in turn; the hypervisor is unloaded before and after
+    the test."""
+    yield from looked_after(request.getfixturevalue(KEEPERS[request.param]))
+
+
+@pytest.fixture(params=["svm", "vmx", "vmx1"])
+def any_lab(request):
+    """The like, and one with a single core."""
+    yield from looked_after(request.getfixturevalue(KEEPERS[request.param]))
+
+
 @pytest.fixture
-def lab(keeper_of_two):
-    """A debuggee with two cores; the hypervisor is unloaded before and after the test."""
+def lab_svm(keeper_of_two):
+    """The AMD machine with two cores, in QEMU."""
     yield from looked_after(keeper_of_two)
 
 

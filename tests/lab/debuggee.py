@@ -42,8 +42,12 @@ class Lab:
     def status(self):
         return run("lab", "status", "--name", self.name)
 
+    def patience(self):
+        """What a time limit is multiplied by: Bochs is slow, and another may run beside it."""
+        return 4 if "--vmx" in self.start_words else 1
+
     def shell(self, command, timeout=60):
-        return run("lab", "shell", "--name", self.name, command, timeout=timeout)
+        return run("lab", "shell", "--name", self.name, command, timeout=timeout * self.patience())
 
     def out(self, command, timeout=60):
         """What a command prints inside; it must succeed."""
@@ -66,7 +70,7 @@ class Lab:
     def debugger(self, *commands, load=True, timeout=120, check=True):
         """Runs commands in one session of the program; what it printed."""
         result = subprocess.run(self.debugger_words(commands, load), capture_output=True, text=True,
-                                timeout=timeout)
+                                timeout=timeout * self.patience())
         if check:
             assert result.returncode == 0, \
                 f"status {result.returncode} of {commands}\n{result.stdout}{result.stderr}"
@@ -109,6 +113,7 @@ class Session:
         self.process = subprocess.Popen(lab.debugger_words([], load), text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
+        self.patience = lab.patience()
         self.lines = []
         self.synchronized = 0
         self.do(*commands)
@@ -130,7 +135,7 @@ class Session:
     def finish(self, *commands, timeout=120):
         """Gives last commands and reads to the end; all lines."""
         text, _ = self.process.communicate("".join(f"{command}\n" for command in commands),
-                                           timeout=timeout)
+                                           timeout=timeout * self.patience)
         self.lines += text.splitlines()
         return self.lines
 
@@ -151,6 +156,7 @@ class Background:
 
     def __init__(self, lab, command):
         self.command = command
+        self.patience = lab.patience()
         self.process = subprocess.Popen([PROGRAM, "lab", "shell", "--name", lab.name, command],
                                         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -158,6 +164,6 @@ class Background:
         return self.process.stdout.readline().rstrip("\n")
 
     def finish(self, timeout=180):
-        text, _ = self.process.communicate(timeout=timeout)
+        text, _ = self.process.communicate(timeout=timeout * self.patience)
         assert self.process.returncode == 0, f"{self.command}: {self.process.returncode}\n{text}"
         return text

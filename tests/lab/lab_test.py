@@ -14,6 +14,12 @@ from debuggee import PROGRAM, Background, Lab, run
 BOOT_LIMIT_S = 120  # a stalled machine may take long; the measured time is printed
 
 
+@pytest.fixture
+def lab(lab_svm):
+    """These are about QEMU."""
+    return lab_svm
+
+
 def runtime_folder():
     return Path(os.environ["XDG_RUNTIME_DIR"]) / "ringside"
 

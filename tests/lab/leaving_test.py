@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The system ends while every interrupt is hooked: the machine resets or stops, and never hangs."""
 
+import re
 import time
 
 import pytest
@@ -15,13 +16,19 @@ ENDS = {
 }
 
 
+# Root mode's word on the way out of a kernel that ends by a triple fault, which Bochs' does.
+LAST_WORDS = r"ringside: triple fault of the guest, core [01] rip .*"
+MACHINES = {"svm": ("--smp", "2"), "vmx": ("--vmx", "--smp", "2")}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("way", [
     pytest.param(way, marks=[] if way in ("reboot", "panic") else [pytest.mark.full])
     for way in ENDS
 ])
-def test_the_machine_ends_as_it_would_without_us(own_folders, way):
+def test_the_machine_ends_as_it_would_without_us(own_folders, way, machine):
     lab = Lab("test-end")
-    lab.start("--smp", "2")
+    lab.start(*MACHINES[machine])
     try:
         with Session(lab, "? .all = 0;", "!interrupt script { .all++; }") as session:
             root_log = lab.path("root log")
@@ -31,7 +38,9 @@ def test_the_machine_ends_as_it_would_without_us(own_folders, way):
                 time.sleep(0.2)
             assert lab.status().returncode != 0, f"still there after: {ENDS[way]}"
             if root_log.exists():
-                assert root_log.read_text() == "", "root mode had something to say"
+                said = re.findall(r"^ringside: .*", root_log.read_text(), re.M)
+                allowed = LAST_WORDS if machine == "vmx" else "nothing"
+                assert all(re.fullmatch(allowed, line) for line in said), said
             session.kill()
     finally:
         if lab.status().returncode == 0:

@@ -14,6 +14,12 @@ FLOOD = '!interrupt script { printf("vector %x on core %x, and more text to fill
         '$context, $core); }'
 
 
+@pytest.fixture
+def lab(lab_svm):
+    """These are about QEMU."""
+    return lab_svm
+
+
 class Line:
     """An agent on the debuggee's ttyS1, and the way to it from here."""
 
