@@ -12,7 +12,7 @@ import signal
 
 import pytest
 
-from debuggee import BUILD, PROGRAM, Lab, run
+from debuggee import BUILD, PROGRAM, Lab, has_ended, run, runtime_folder
 
 LOGS = BUILD / "test-logs"
 
@@ -76,8 +76,10 @@ class Keeper:
     def drop(self):
         if self.lab.status().returncode == 0:
             self.keep_log()
+            pid = self.lab.pid()
             stopped = self.lab.stop()
             assert stopped.returncode == 0, stopped.stderr
+            assert has_ended(pid) and not (runtime_folder() / f"lab-{self.lab.name}").exists()
 
 
 @pytest.fixture(scope="session")
