@@ -65,7 +65,7 @@ static void platform_relax(void)
 /* NMI handlers run inside of an RCU read-side critical section. */
 static void platform_wait_for_nmi_handlers(void)
 {
-	synchronize_rcu();
+	synchronize_rcu_expedited();
 }
 
 const struct rs_platform rs_platform_functions = {

@@ -144,7 +144,8 @@ Facts gather_facts() {
     facts.module_loaded = std::filesystem::exists("/sys/module/ringside", ignored);
     facts.module_version = read_text("/sys/module/ringside/version");
     facts.device_present = std::filesystem::exists("/dev/ringside", ignored);
-    for (const char* program : {"qemu-system-x86_64", "bochs-bin", "busybox", "dpkg-deb", "apt-get"})
+    for (const char* program :
+         {"qemu-system-x86_64", "bochs-bin", "busybox", "dpkg-deb", "apt-get"})
         if (!is_on_path(program))
             facts.lab_missing.emplace_back(program);
     return facts;

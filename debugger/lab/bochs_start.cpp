@@ -157,7 +157,8 @@ Outcome<StartedBochs> start_bochs(const Options& options, BootMode mode, const K
             return StartedBochs{.pid = *pid, .shell_port = shell_port};
         ::kill(*pid, SIGKILL);
         wait_for_end(*pid, kEndLimit);
-        // With Bochs its relay ends.
+        // A relay to which Bochs never connected would wait for it.
+        ::kill(relay->pid, SIGTERM);
         wait_for_end(relay->pid, kEndLimit);
         if (start == BochsStart::kUnknown)
             return Failure{fmt::format("Bochs did not start: {}", last_words(folder / kBochsLog))};

@@ -59,12 +59,12 @@ void end_machine(const fs::path& folder) {
     wait_for_end(*pid, kPoliteEnd);
 }
 
-/// The relay ends by itself when the emulator has ended; this waits for it.
+/// The relay ends by itself when the emulator has ended, unless that never connected to it.
 void end_relay(const fs::path& folder) {
     const auto pid = read_pid(folder / kRelayPidFile);
-    if (!pid || !is_locked(folder / kRelayLock) || wait_for_end(*pid, kPoliteEnd))
+    if (!pid || !is_locked(folder / kRelayLock))
         return;
-    ::kill(*pid, SIGKILL);
+    ::kill(*pid, SIGTERM);
     wait_for_end(*pid, kPoliteEnd);
 }
 

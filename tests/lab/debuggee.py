@@ -18,6 +18,25 @@ def run(*words, timeout=120, **options):
         [PROGRAM, *words], capture_output=True, text=True, timeout=timeout, **options)
 
 
+def runtime_folder():
+    return Path(os.environ["XDG_RUNTIME_DIR"]) / "ringside"
+
+
+def has_ended(pid):
+    """Gone, or a zombie whose starter's parent has not collected it yet."""
+    try:
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def wait_until(condition, what, limit_s=30):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, f"waited for {what}"
+        time.sleep(0.05)
+
+
 class Lab:
     """One debuggee by its name. `start` takes the words of 'ringside lab start'."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from debuggee import PROGRAM, Background, Lab, run
+from debuggee import PROGRAM, Background, Lab, has_ended, run, runtime_folder, wait_until
 
 BOOT_LIMIT_S = 120  # a stalled machine may take long; the measured time is printed
 
@@ -18,25 +18,6 @@ BOOT_LIMIT_S = 120  # a stalled machine may take long; the measured time is prin
 def lab(lab_svm):
     """These are about QEMU."""
     return lab_svm
-
-
-def runtime_folder():
-    return Path(os.environ["XDG_RUNTIME_DIR"]) / "ringside"
-
-
-def has_ended(pid):
-    """Gone, or a zombie whose starter's parent has not collected it yet."""
-    try:
-        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
-def wait_until(condition, what, limit_s=30):
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, f"waited for {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from debuggee import Background, Lab, run
-from lab_test import has_ended, runtime_folder, wait_until
+from debuggee import Background, Lab, has_ended, run, runtime_folder, wait_until
 
 
 def listening_addresses(pid):
@@ -122,6 +121,38 @@ def test_two_machines_side_by_side_and_one_that_is_switched_off(lab_vmx):
         assert (kept / "bochs.log").exists()
     finally:
         other.stop()
+
+
+def start_with_another_bochs(folder, script):
+    """'lab start --vmx' with a program of the test's own in Bochs' place."""
+    program = folder / "bochs-bin"
+    program.write_text("#!/bin/sh\n" + script)
+    program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    return run("lab", "start", "--vmx", "--no-agent", "--name", "test-own", "--timeout", "1",
+               env=environment)
+
+
+def test_bochs_gets_another_port_when_the_first_one_is_taken(tmp_path):
+    result = start_with_another_bochs(tmp_path, f"""
+        cat bochs.net >>{tmp_path}/networks
+        if [ "$(wc -l <{tmp_path}/networks)" = 2 ]; then
+            echo "0e[SLIRP0] could not set up host forwarding rule '...'" >&2
+        fi
+        echo '1i[BIOS  ] $Revision: 1 $' >&2
+        exec sleep 1000
+        """)
+    networks = (tmp_path / "networks").read_text().splitlines()
+    assert len(networks) == 4 and networks[1] != networks[3]
+    assert result.returncode == 5 and "err, no boot within 1 s" in result.stderr
+    assert not (runtime_folder() / "lab-test-own").exists()
+
+
+def test_bochs_that_does_not_start_is_quoted(tmp_path):
+    result = start_with_another_bochs(tmp_path, "echo 'out of luck' >&2; echo ==== >&2; exit 1")
+    assert result.returncode == 1
+    assert "err, Bochs did not start: out of luck" in result.stderr
+    assert not (runtime_folder() / "lab-test-own").exists()
 
 
 @pytest.mark.parametrize("words, complaint", [
