@@ -82,7 +82,8 @@ def test_a_killed_debugger_leaves_the_debuggee_running_and_its_events_cleared(la
     assert "!interrupt" not in listed
 
 
-def test_a_killed_agent_leaves_the_debuggee_running_and_comes_back(lab):
+def test_a_killed_agent_leaves_the_debuggee_running_and_comes_back(lab_svm):
+    lab = lab_svm
     with Session(lab, *COUNT_ALL) as session:
         lab.out("kill -9 $(pidof ringside)")
         session.finish("events")

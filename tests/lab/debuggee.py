@@ -3,6 +3,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -63,7 +64,7 @@ class Lab:
 
     def patience(self):
         """What a time limit is multiplied by: Bochs is slow, and another may run beside it."""
-        return 4 if "--vmx" in self.start_words else 1
+        return 4 if self.runs_in_bochs() else 1
 
     def shell(self, command, timeout=60):
         return run("lab", "shell", "--name", self.name, command, timeout=timeout * self.patience())
@@ -80,20 +81,35 @@ class Lab:
         except subprocess.TimeoutExpired:
             return False
 
-    def debugger_words(self, commands, load=True):
-        words = [str(PROGRAM), "--lab", self.name, *(["--load"] if load else [])]
-        for command in commands:
-            words += ["-c", command]
-        return words
+    def runs_in_bochs(self):
+        return "--vmx" in self.start_words
+
+    def debugger_words(self, words, load=True):
+        """The program with these words, connected to the debuggee: from here or, in Bochs, whose
+        serial line has tests of its own and takes its time, from inside."""
+        if not self.runs_in_bochs():
+            return [str(PROGRAM), "--lab", self.name, *(["--load"] if load else []), *words]
+        inside = ["ringside", *(["--load"] if load else ["-c", ".connect local"]), *words]
+        return [str(PROGRAM), "lab", "shell", "--name", self.name, shlex.join(inside)]
 
     def debugger(self, *commands, load=True, timeout=120, check=True):
         """Runs commands in one session of the program; what it printed."""
-        result = subprocess.run(self.debugger_words(commands, load), capture_output=True, text=True,
+        words = [word for command in commands for word in ("-c", command)]
+        result = subprocess.run(self.debugger_words(words, load), capture_output=True, text=True,
                                 timeout=timeout * self.patience())
         if check:
             assert result.returncode == 0, \
                 f"status {result.returncode} of {commands}\n{result.stdout}{result.stderr}"
         return result
+
+    def run_script(self, path, *arguments, timeout=120):
+        """Runs a file of commands with the hypervisor loaded."""
+        name = str(path)
+        if self.runs_in_bochs():
+            name = f"/tmp/{path.name}"
+            self.out(f"cat >{name} <<'END'\n{path.read_text()}\nEND")
+        return subprocess.run(self.debugger_words(["--script", name, *arguments]),
+                              capture_output=True, text=True, timeout=timeout * self.patience())
 
     def kick(self, command, timeout=60):
         """One command for the kick module (tests/lab/kick/kick.h)."""
@@ -129,22 +145,44 @@ class Session:
     its output is collected in `lines`. 'with Session(...)' ends it in order."""
 
     def __init__(self, lab, *commands, load=True):
-        self.process = subprocess.Popen(lab.debugger_words([], load), text=True, bufsize=1,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
+        self.lab = lab
         self.patience = lab.patience()
+        if lab.runs_in_bochs():
+            lab.out(f"rm -f {self.PIPE}; mkfifo {self.PIPE}")
+            first = "load vmm" if load else "status"
+            self.process = self.start([
+                PROGRAM, "lab", "shell", "--name", lab.name,
+                f"exec 3<>{self.PIPE}; ringside <&3"])
+            self.give(".connect local", first)
+        else:
+            self.process = self.start(lab.debugger_words([], load))
         self.lines = []
         self.synchronized = 0
         self.do(*commands)
+
+    PIPE = "/tmp/session"  # what a session inside reads its commands from
+
+    @staticmethod
+    def start(words):
+        return subprocess.Popen(words, text=True, bufsize=1, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def give(self, *commands):
+        text = "".join(f"{command}\n" for command in commands)
+        if self.lab.runs_in_bochs():
+            self.lab.out(f"cat >{self.PIPE} <<'END'\n{text}END")
+            return
+        try:
+            self.process.stdin.write(text)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended; who reads its output sees that
 
     def do(self, *commands):
         """Gives commands and waits until all are done."""
         self.synchronized += 1
         mark = f"done {self.synchronized:x}"
-        for command in commands:
-            self.process.stdin.write(command + "\n")
-        self.process.stdin.write(f'? printf("{mark}\\n");\n')
-        self.process.stdin.flush()
+        self.give(*commands, f'? printf("{mark}\\n");')
         for line in self.process.stdout:
             if line.rstrip("\n") == mark:
                 return
@@ -153,8 +191,8 @@ class Session:
 
     def finish(self, *commands, timeout=120):
         """Gives last commands and reads to the end; all lines."""
-        text, _ = self.process.communicate("".join(f"{command}\n" for command in commands),
-                                           timeout=timeout * self.patience)
+        self.give(*commands, *(["exit"] if self.lab.runs_in_bochs() else []))
+        text, _ = self.process.communicate(timeout=timeout * self.patience)
         self.lines += text.splitlines()
         return self.lines
 

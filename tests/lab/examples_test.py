@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from debuggee import ROOT, run
+from debuggee import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.ds"))
 
@@ -17,7 +17,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.ds"))
 def test_an_example_prints_what_it_promises(lab, path):
     head = path.read_text()
     arguments = " ".join(re.findall(r"^# arguments: (.*)$", head, re.M)).split()
-    result = run("--lab", lab.name, "--load", "--script", str(path), *arguments)
+    result = lab.run_script(path, *arguments)
     said = result.stdout + result.stderr
     assert result.returncode == 0, said
     assert "err, " not in said
