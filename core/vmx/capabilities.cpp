@@ -124,4 +124,15 @@ Result<void> check_control_registers(const Capabilities& has, u64 cr0, u64 cr4) 
     return {};
 }
 
+Result<void> check_processor(const Capabilities& has, u64 cr0, u64 cr4) {
+    if (cr4 & x86::cr4::VMXE)
+        return Error{RS_ERR_OTHER_HYPERVISOR, cr4};
+    if (cr4 & x86::cr4::FRED)
+        return Error{RS_ERR_UNSUPPORTED_STATE, cr4};
+    RS_TRY(check_feature_control(has.feature_control));
+    if (const auto chosen = choose_controls(has, false); !chosen)
+        return chosen.error();
+    return check_control_registers(has, cr0, cr4);
+}
+
 }  // namespace ringside::vmx

@@ -226,16 +226,7 @@ private:
 Result<void> VmxVendor::probe() {
     if (!x86::has_vmx())
         return Error{RS_ERR_NO_SVM};
-    const u64 cr4 = x86::read_cr<4>();
-    if (cr4 & x86::cr4::VMXE)
-        return Error{RS_ERR_OTHER_HYPERVISOR, cr4};
-    if (cr4 & x86::cr4::FRED)
-        return Error{RS_ERR_UNSUPPORTED_STATE, cr4};
-    const Capabilities has = read_capabilities();
-    RS_TRY(check_feature_control(has.feature_control));
-    if (auto chosen = choose_controls(has, false); !chosen)
-        return chosen.error();
-    return check_control_registers(has, x86::read_cr<0>(), cr4);
+    return check_processor(read_capabilities(), x86::read_cr<0>(), x86::read_cr<4>());
 }
 
 Result<void> VmxVendor::prepare_machine(LaunchContext& context) {
