@@ -90,7 +90,7 @@ Result<Controls> choose_controls(const Capabilities& has, bool nested_paging) {
         return Error{RS_ERR_VMX_NO_TRUE_CONTROLS, has.processor};
 
     u32 second = secondary::kRdtscp | secondary::kInvpcid | secondary::kXsaves |
-                 secondary::kUserWait | secondary::kPconfig | secondary::kEnqcmd;
+                 secondary::kUserWait | secondary::kPconfig;
     constexpr u64 kVpidNeeds =
         ept_vpid::kInvvpid | ept_vpid::kInvvpidSingle | ept_vpid::kInvvpidAll;
     if ((has.ept_vpid & kVpidNeeds) == kVpidNeeds)

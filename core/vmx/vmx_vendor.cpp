@@ -192,6 +192,8 @@ void set_controls(Writer& vmcs, const Controls& controls, Hpa msr_bitmap, Hpa ep
         vmcs.set(kEptPointer, ept_pointer(ept_root));
     if (controls.secondary & secondary::kXsaves)
         vmcs.set(kXssExitBitmap, 0);
+    if (controls.secondary & secondary::kPconfig)
+        vmcs.set(kPconfigExitBitmap, 0);
 }
 
 /// VMX operation on this CPU, with its VMCS current, for as long as it lives or until kept.

@@ -58,6 +58,14 @@ TEST(ChooseControls, AddsEptForNestedPaging) {
     EXPECT_EQ(chosen->secondary, 0x102au);
 }
 
+/// Bit 31 of the secondary controls would exit when the guest takes no event for a while.
+TEST(ChooseControls, TakesOnlyWhatTheGuestWouldLoseOnANewProcessor) {
+    const auto chosen = choose_controls(arrow_lake(), false);
+    ASSERT_TRUE(chosen);
+    EXPECT_EQ(chosen->secondary,
+              0x0410'1028u);  // XSAVES 20, TPAUSE and UMWAIT 26 beside the others
+}
+
 TEST(ChooseControls, TakesEachOptionalControlExactlyIfItMayBe1) {
     for (const u32 control : {3, 12, 20, 26, 27}) {  // RDTSCP INVPCID XSAVES UMWAIT PCONFIG
         Capabilities has = broadwell();
@@ -68,6 +76,14 @@ TEST(ChooseControls, TakesEachOptionalControlExactlyIfItMayBe1) {
         has.secondary = ~u64{0} << 32 & ~may_be_1(control);
         EXPECT_EQ(choose_controls(has, false)->secondary & bit(control), 0u) << control;
     }
+}
+
+TEST(ChooseControls, TakesNoControlThatNothingIsKnownOf) {
+    Capabilities has = broadwell();
+    has.secondary = ~u64{0} << 32;
+    EXPECT_EQ(choose_controls(has, true)->secondary, 0x0c10'102au);
+    has.secondary = 0xffff'ffff'0000'0004;  // descriptor-table exiting cannot be off
+    EXPECT_EQ(choose_controls(has, true)->secondary, 0x0c10'102eu);
 }
 
 TEST(ChooseControls, DoWithoutSecondaryControls) {
