@@ -278,6 +278,8 @@ enum class ExitCode : u32 {
     kWbinvd = 54,
     kXsetbv = 55,
     kVmfunc = 59,
+    kSeamcall = 76,
+    kTdcall = 77,
 };
 /// Set in the exit reason when the entry itself failed.
 inline constexpr u32 kEntryFailure = 1u << 31;

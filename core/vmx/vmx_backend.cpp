@@ -39,6 +39,21 @@ PendingEvent event_of(u32 information, u32 error_code, u32 instruction_length) {
             .error_code = has_code ? error_code : 0};
 }
 
+/// Those that exit whatever the controls say; #UD for a guest without VMX.
+bool is_virtualization_instruction(ExitCode code) {
+    switch (code) {
+        case ExitCode::kGetsec:
+        case ExitCode::kInvept:
+        case ExitCode::kInvvpid:
+        case ExitCode::kVmfunc:
+        case ExitCode::kSeamcall:
+        case ExitCode::kTdcall:
+            return true;
+        default:
+            return code >= ExitCode::kVmclear && code <= ExitCode::kVmxon;
+    }
+}
+
 }  // namespace
 
 Exit VmxBackend::decode_exit(PendingEvent& in_flight) {
@@ -114,9 +129,7 @@ Exit VmxBackend::decode_exit(PendingEvent& in_flight) {
             exit.detail = read<kExitQualification>();
             break;
         default:
-            if ((code >= ExitCode::kVmclear && code <= ExitCode::kVmxon) ||
-                code == ExitCode::kGetsec || code == ExitCode::kInvept ||
-                code == ExitCode::kInvvpid || code == ExitCode::kVmfunc)
+            if (is_virtualization_instruction(code))
                 exit.reason = ExitReason::kVirtualizationInstruction;
             break;
     }
