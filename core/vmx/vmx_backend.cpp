@@ -255,6 +255,7 @@ bool VmxBackend::write_register(vcpu::Register which, u64 value) {
                 interruptibility_ &= ~interruptibility::kSti;
                 write<kInterruptibility>(interruptibility_);
             }
+            keep_pending_step(value);
             return write<kGuestRflags>(value);
         case RS_FULL_CR0:
             return vcpu::is_allowed_cr0(value) && write_control_register(0, value);
@@ -298,10 +299,23 @@ void VmxBackend::skip_instruction(u32) {
         write<kInterruptibility>(interruptibility_);
     }
     // The single step the guest asked for is over this instruction, too.
-    constexpr u64 kBranchStep = 1 << 1;
-    if ((read<kGuestRflags>() & x86::rflags::TF) && !(read<kGuestDebugctl>() & kBranchStep))
-        [[unlikely]]
+    if (single_steps(read<kGuestRflags>())) [[unlikely]]
         write<kPendingDebug>(read<kPendingDebug>() | kPendingSingleStep);
+}
+
+/// Whether a guest with these flags traps behind each instruction, and not at branches only.
+bool VmxBackend::single_steps(u64 flags) {
+    constexpr u64 kBranchStep = 1 << 1;
+    return (flags & x86::rflags::TF) && !(read<kGuestDebugctl>() & kBranchStep);
+}
+
+/// In a shadow and in HLT the processor is entered only if a pending single step says what TF says.
+void VmxBackend::keep_pending_step(u64 flags) {
+    if (!(interruptibility_ & interruptibility::kShadow) &&
+        Activity(read<kActivity>()) != Activity::kHalted)
+        return;
+    const u64 others = read<kPendingDebug>() & ~kPendingSingleStep;
+    write<kPendingDebug>(single_steps(flags) ? others | kPendingSingleStep : others);
 }
 
 void VmxBackend::intercept_interrupts(bool on) {

@@ -177,6 +177,29 @@ TEST(VmxRegisters, EndAnStiShadowWithItsFlag) {
     EXPECT_EQ(guest.vmcs[kInterruptibility], 0x2u);
 }
 
+/// In a shadow and in HLT the processor is entered only if its pending single step says what TF
+/// says (§26.3.1.5).
+TEST(VmxRegisters, KeepThePendingSingleStepInStepWithTf) {
+    for (const auto& [blocking, activity] :
+         {std::pair{0x1u, 0u}, std::pair{0x2u, 0u}, std::pair{0u, 1u}}) {
+        Guest guest;
+        guest.vmcs[kInterruptibility] = blocking;
+        guest.vmcs[kActivity] = activity;
+        guest.exit(7);
+        EXPECT_TRUE(guest.backend.write_register(RS_FULL_RFLAGS, 0x346));
+        EXPECT_EQ(guest.vmcs[kPendingDebug], 0x4000u);
+        EXPECT_TRUE(guest.backend.write_register(RS_FULL_RFLAGS, 0x246));
+        EXPECT_EQ(guest.vmcs[kPendingDebug], 0u);
+        guest.vmcs[kGuestDebugctl] = 2;  // steps are taken at branches only
+        EXPECT_TRUE(guest.backend.write_register(RS_FULL_RFLAGS, 0x346));
+        EXPECT_EQ(guest.vmcs[kPendingDebug], 0u);
+    }
+    Guest guest;
+    guest.exit(7);
+    EXPECT_TRUE(guest.backend.write_register(RS_FULL_RFLAGS, 0x346));
+    EXPECT_EQ(guest.vmcs[kPendingDebug], 0u);  // it comes behind the next instruction
+}
+
 TEST(VmxRegisters, DropTranslationsWithCr3AndWhatChangesThem) {
     Guest guest;
     EXPECT_TRUE(guest.backend.write_register(RS_FULL_CR3, 0x20'0000));
