@@ -241,7 +241,8 @@ bool VmxBackend::write_register(vcpu::Register which, u64 value) {
         case RS_FULL_RSP:
             return canonical && write<kGuestRsp>(value);
         case RS_FULL_RIP:
-            if (!canonical)
+            // A 32-bit program has a 32-bit RIP.
+            if (!canonical || (!rights::Long::test(read<kGuestCsRights>()) && value >> 32))
                 return false;
             // Neither a shadow nor a HLT follows the guest to another instruction.
             interruptibility_ &= ~interruptibility::kShadow;

@@ -200,6 +200,14 @@ TEST(VmxRegisters, KeepThePendingSingleStepInStepWithTf) {
     EXPECT_EQ(guest.vmcs[kPendingDebug], 0u);  // it comes behind the next instruction
 }
 
+TEST(VmxRegisters, GiveA32BitProgramA32BitRip) {
+    Guest guest;
+    guest.vmcs[kGuestCsRights] = 0xc0fb;
+    EXPECT_TRUE(guest.backend.write_register(RS_FULL_RIP, 0xffff'f000));
+    EXPECT_FALSE(guest.backend.write_register(RS_FULL_RIP, 0x1'0000'0000));
+    EXPECT_FALSE(guest.backend.write_register(RS_FULL_RIP, 0xffff'ffff'8120'0000));
+}
+
 TEST(VmxRegisters, DropTranslationsWithCr3AndWhatChangesThem) {
     Guest guest;
     EXPECT_TRUE(guest.backend.write_register(RS_FULL_CR3, 0x20'0000));
