@@ -259,7 +259,7 @@ bool VmxBackend::write_register(vcpu::Register which, u64 value) {
             keep_pending_step(value);
             return write<kGuestRflags>(value);
         case RS_FULL_CR0:
-            return vcpu::is_allowed_cr0(value) && write_control_register(0, value);
+            return write_control_register(0, value);
         case RS_FULL_CR2:
             x86::write_cr<2>(value);
             return true;
@@ -398,7 +398,7 @@ bool VmxBackend::write_control_register(u32 number, u64 value) {
     switch (number) {
         case 0:
             // Without paging in 64-bit mode #GP is what the processor answers, too.
-            if (!vcpu::is_allowed_cr0(value))
+            if (!vcpu::is_allowed_cr0(value, read<kGuestCr4>()))
                 return false;
             write<kCr0Shadow>(value);
             return write<kGuestCr0>(value | kOwnedCr0);
@@ -409,6 +409,8 @@ bool VmxBackend::write_control_register(u32 number, u64 value) {
                 return false;
             constexpr u64 kProcessContext = 0xfff;
             if ((value & ~old & cr4::PCIDE) && (read<kGuestCr3>() & kProcessContext))
+                return false;
+            if ((value & cr4::CET) && !(read<kGuestCr0>() & cr0::WP))
                 return false;
             if ((value ^ old) & (cr4::PGE | cr4::PCIDE | cr4::SMEP | cr4::SMAP | cr4::PKE))
                 flush_guest_translations();

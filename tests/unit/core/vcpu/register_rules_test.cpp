@@ -19,19 +19,25 @@ TEST(RegisterRules, TakeFlagsALongModeGuestCanHave) {
         EXPECT_FALSE(is_allowed_rflags(0x2 | u64{1} << reserved)) << reserved;
 }
 
+constexpr u64 kCr4 = 0x3006f0;  // PSE PAE MCE PGE OSFXSR OSXMMEXCPT SMEP SMAP
+
 TEST(RegisterRules, KeepPagingAndProtectionOn) {
-    EXPECT_TRUE(is_allowed_cr0(0x8005'0033));
-    EXPECT_TRUE(is_allowed_cr0(0x8000'0001));
-    EXPECT_FALSE(is_allowed_cr0(0x0005'0033));
-    EXPECT_FALSE(is_allowed_cr0(0x8005'0032));
-    EXPECT_TRUE(is_allowed_cr0(0xc005'0033));   // CD
-    EXPECT_TRUE(is_allowed_cr0(0xe005'0033));   // CD and NW
-    EXPECT_FALSE(is_allowed_cr0(0xa005'0033));  // NW alone raises #GP
+    EXPECT_TRUE(is_allowed_cr0(0x8005'0033, kCr4));
+    EXPECT_TRUE(is_allowed_cr0(0x8000'0001, kCr4));
+    EXPECT_FALSE(is_allowed_cr0(0x0005'0033, kCr4));
+    EXPECT_FALSE(is_allowed_cr0(0x8005'0032, kCr4));
+    EXPECT_TRUE(is_allowed_cr0(0xc005'0033, kCr4));   // CD
+    EXPECT_TRUE(is_allowed_cr0(0xe005'0033, kCr4));   // CD and NW
+    EXPECT_FALSE(is_allowed_cr0(0xa005'0033, kCr4));  // NW alone raises #GP
     for (const u64 reserved : {6, 15, 17, 19, 28, 32, 63})
-        EXPECT_FALSE(is_allowed_cr0(0x8005'0033 | u64{1} << reserved)) << reserved;
+        EXPECT_FALSE(is_allowed_cr0(0x8005'0033 | u64{1} << reserved, kCr4)) << reserved;
 }
 
-constexpr u64 kCr4 = 0x3006f0;  // PSE PAE MCE PGE OSFXSR OSXMMEXCPT SMEP SMAP
+TEST(RegisterRules, KeepWriteProtectionUnderShadowStacks) {
+    EXPECT_TRUE(is_allowed_cr0(0x8004'0033, kCr4));
+    EXPECT_FALSE(is_allowed_cr0(0x8004'0033, kCr4 | 1 << 23));  // CET
+    EXPECT_TRUE(is_allowed_cr0(0x8005'0033, kCr4 | 1 << 23));
+}
 
 TEST(RegisterRules, SwitchOnlyBitsOfCr4ThatAreAlwaysThereOrInUse) {
     for (const u64 bit : {2, 3, 6, 7, 8, 9, 10})  // TSD DE MCE PGE PCE OSFXSR OSXMMEXCPT

@@ -55,8 +55,9 @@ struct Guest {
                                         .processor = 0x9400'6172,
                                         .secondary = 0x1028,
                                         .exit = 0x0033'efff,
-                                        .entry = 0x93ff})
-        : backend{&vcpu, &saved, controls, 0x37'67ff, kVmcsPage, leave.get(), leave.get()} {
+                                        .entry = 0x93ff},
+                   u64 cr4_fixed1 = 0x37'67ff)
+        : backend{&vcpu, &saved, controls, cr4_fixed1, kVmcsPage, leave.get(), leave.get()} {
         fill_linux_guest(vmcs);
         machine->ram.count = 1;
         machine->ram.ranges[0] = {0x10'0000, 0x1000'0000};

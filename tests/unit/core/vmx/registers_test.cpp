@@ -278,6 +278,18 @@ TEST(VmxMoveToCr4, DropsTranslationsAsTheProcessorDoes) {
     EXPECT_TRUE(guest.vmcs.invalidations.empty());
 }
 
+/// CR4.CET and a clear CR0.WP exclude each other (§26.3.1.1), and the processor refuses the moves.
+TEST(VmxMoveToCr, KeepsWpWithCet) {
+    Guest guest{Controls{}, 0x1bf7'6fff};  // a processor that has CET
+    EXPECT_TRUE(guest.backend.write_register(RS_FULL_CR0, 0x8004'0033));
+    EXPECT_FALSE(guest.backend.write_control_register(4, 0xb7'06f0));
+    EXPECT_TRUE(guest.backend.write_register(RS_FULL_CR0, 0x8005'0033));
+    EXPECT_TRUE(guest.backend.write_control_register(4, 0xb7'06f0));
+    EXPECT_FALSE(guest.backend.write_register(RS_FULL_CR0, 0x8004'0033));
+    EXPECT_FALSE(guest.backend.write_control_register(0, 0x8004'0033));
+    EXPECT_TRUE(guest.backend.write_register(RS_FULL_CR0, 0x8005'003b));
+}
+
 TEST(VmxMoveToCr8, SetsThePriorityOfTheApic) {
     Guest guest;
     EXPECT_TRUE(guest.backend.write_control_register(8, 9));
