@@ -440,15 +440,16 @@ bool VmxBackend::write_msr(u32 msr, u64 value, bool& leave) {
 
 /// Between root mode's tables and the kernel's an NMI would find neither. The handler of one that
 /// we send to ourselves returns without IRET, so the next must wait for the IRET that ends it all.
+/// If a foreign one is the first to be kept, ours waits for that IRET in its stead.
 void VmxBackend::hold_nmis_until_iret() {
     constexpr u32 kMaxSpins = 10'000'000;
-    const u32 before = *const_cast<volatile u32*>(&vcpu_.nmi_count);
-    *const_cast<volatile u32*>(&vcpu_.keeps_nmis) = 1;
+    const std::atomic_ref<u32> keeps{vcpu_.keeps_nmis};
+    keeps.store(1);
     vcpu_.machine->apic.send_nmi(vcpu_.apic_id);
-    for (u32 spins = 0; *const_cast<volatile u32*>(&vcpu_.nmi_count) == before; ++spins)
-        if (spins == kMaxSpins)
-            break;
-    vcpu_.keeps_nmis = 0;
+    // Not the count: one that came just before it was asked to keep NMIs does not.
+    for (u32 spins = 0; keeps.load(std::memory_order_relaxed) != 0 && spins < kMaxSpins; ++spins)
+        x86::compiler_barrier();
+    keeps.store(0);
 }
 
 void* VmxBackend::prepare_devirtualize() {
