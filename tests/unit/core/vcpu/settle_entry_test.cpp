@@ -155,6 +155,19 @@ TEST(ReturnInterrupts, SendsNothingForAnExceptionInFlight) {
     EXPECT_FALSE(machine.vcpu().waiting.nmi);
 }
 
+/// An interrupted entry of an NMI: the guest never saw it.
+TEST(Abandon, SendsAnNmiInFlightAnew) {
+    X2apicMachine machine;
+    machine.exit(ExitReason::kNmi);
+    machine.take_nmi();
+    machine.exit(ExitReason::kNmi);
+    ASSERT_EQ(machine.backend().injected.size(), 1u);
+    machine.backend().next_in_flight = machine.backend().injected[0];
+    EXPECT_FALSE(machine.exit(ExitReason::kEntryFailed));
+    using M = X2apicMachine;
+    EXPECT_EQ(machine.writes, (M::Writes{{M::kIcr, u64{0x10} << 32 | 0x4400}}));
+}
+
 TEST(Abandon, SaysSoAndLeaves) {
     X2apicMachine machine;
     machine.vcpu().waiting.interrupts.add(0x31);
