@@ -209,7 +209,7 @@ bool SvmBackend::write_register(vcpu::Register which, u64 value) {
             vmcb_.rflags = value;
             return true;
         case RS_FULL_CR0:
-            if (!vcpu::is_allowed_cr0(value))
+            if (!vcpu::is_allowed_cr0(value, vmcb_.cr4))
                 return false;
             vmcb_.cr0 = value;
             return true;

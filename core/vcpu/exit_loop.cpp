@@ -138,9 +138,12 @@ void signal_other_cores(Vcpu& vcpu) {
 void return_interrupts(Vcpu& vcpu) {
     const x86::LocalApic& apic = vcpu.machine->apic;
     PendingSet waiting = vcpu.waiting.interrupts;
-    if (vcpu.waiting.in_flight.valid &&
-        vcpu.waiting.in_flight.type == EventType::kExternalInterrupt)
-        waiting.add(vcpu.waiting.in_flight.vector);
+    const PendingEvent& in_flight = vcpu.waiting.in_flight;
+    if (in_flight.valid && in_flight.type == EventType::kExternalInterrupt)
+        waiting.add(in_flight.vector);
+    // Anything else but an NMI is raised again by the instruction it belongs to.
+    if (in_flight.valid && in_flight.type == EventType::kNmi)
+        vcpu.waiting.nmi = true;
     vcpu.waiting.interrupts = {};
     vcpu.waiting.in_flight = {};
     // What was accepted last is in service above everything else, so EOIs from the highest down

@@ -23,7 +23,7 @@ void settle_entry(Vcpu& vcpu);
 void signal_other_cores(Vcpu& vcpu);
 
 /// Gives accepted interrupts that wait back to the local APIC: each is ended and sent anew by this
-/// core to itself. For a core that leaves at once.
+/// core to itself. An NMI whose delivery was cut short waits again. For a core that leaves at once.
 void return_interrupts(Vcpu& vcpu);
 
 /// Leaves root mode on this core by itself, not because it was asked: as handle_exit() does, with

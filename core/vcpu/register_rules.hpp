@@ -16,12 +16,13 @@ constexpr bool is_allowed_rflags(u64 value) {
     return !(value & (~x86::rflags::kDefined | x86::rflags::VM)) && (value & x86::rflags::Fixed1);
 }
 
-/// Paging and protection stay on; NW needs CD; nothing undefined.
-constexpr bool is_allowed_cr0(u64 value) {
+/// Paging and protection stay on; NW needs CD; CET needs WP; nothing undefined.
+constexpr bool is_allowed_cr0(u64 value, u64 cr4) {
     constexpr u64 kNeeded = x86::cr0::PE | x86::cr0::PG;
     constexpr u64 kDefined = 0xe005003f;
     return !(value & ~kDefined) && (value & kNeeded) == kNeeded &&
-           (!(value & x86::cr0::NW) || (value & x86::cr0::CD));
+           (!(value & x86::cr0::NW) || (value & x86::cr0::CD)) &&
+           (!(cr4 & x86::cr4::CET) || (value & x86::cr0::WP));
 }
 
 /// Only bits this kernel uses already, or that are always there; the paging mode stays.

@@ -90,7 +90,7 @@ Result<Controls> choose_controls(const Capabilities& has, bool nested_paging) {
         return Error{RS_ERR_VMX_NO_TRUE_CONTROLS, has.processor};
 
     u32 second = secondary::kRdtscp | secondary::kInvpcid | secondary::kXsaves |
-                 secondary::kUserWait | secondary::kPconfig | secondary::kEnqcmd;
+                 secondary::kUserWait | secondary::kPconfig;
     constexpr u64 kVpidNeeds =
         ept_vpid::kInvvpid | ept_vpid::kInvvpidSingle | ept_vpid::kInvvpidAll;
     if ((has.ept_vpid & kVpidNeeds) == kVpidNeeds)
@@ -122,6 +122,17 @@ Result<void> check_control_registers(const Capabilities& has, u64 cr0, u64 cr4) 
     if ((entered & has.cr4_fixed0) != has.cr4_fixed0 || (entered & ~has.cr4_fixed1))
         return Error{RS_ERR_UNSUPPORTED_STATE, cr4};
     return {};
+}
+
+Result<void> check_processor(const Capabilities& has, u64 cr0, u64 cr4) {
+    if (cr4 & x86::cr4::VMXE)
+        return Error{RS_ERR_OTHER_HYPERVISOR, cr4};
+    if (cr4 & x86::cr4::FRED)
+        return Error{RS_ERR_UNSUPPORTED_STATE, cr4};
+    RS_TRY(check_feature_control(has.feature_control));
+    if (const auto chosen = choose_controls(has, false); !chosen)
+        return chosen.error();
+    return check_control_registers(has, cr0, cr4);
 }
 
 }  // namespace ringside::vmx

@@ -65,4 +65,9 @@ Result<Controls> choose_controls(const Capabilities& has, bool nested_paging);
 /// Whether CR0 and CR4 of the running kernel are ones a VMX guest may have.
 Result<void> check_control_registers(const Capabilities& has, u64 cr0, u64 cr4);
 
+/// Whether a kernel that runs with these registers can be put under root mode on this processor.
+/// @return RS_ERR_OTHER_HYPERVISOR when VMX operation is somebody else's, RS_ERR_UNSUPPORTED_STATE
+///         for FRED, and what the checks above say.
+Result<void> check_processor(const Capabilities& has, u64 cr0, u64 cr4);
+
 }  // namespace ringside::vmx

@@ -36,6 +36,7 @@ namespace ringside::vmx {
     X(TscOffset, 0x2010)              \
     X(EptPointer, 0x201a)             \
     X(XssExitBitmap, 0x202c)          \
+    X(PconfigExitBitmap, 0x203e)      \
     X(GuestPhysicalAddress, 0x2400)   \
     X(VmcsLinkPointer, 0x2800)        \
     X(GuestDebugctl, 0x2802)          \
@@ -212,11 +213,11 @@ inline constexpr u32 kInterruptWindow = 1u << 2, kCr3LoadExiting = 1u << 15,
                      kCr3StoreExiting = 1u << 16, kCr8LoadExiting = 1u << 19, kNmiWindow = 1u << 22,
                      kMsrBitmaps = 1u << 28, kSecondary = 1u << 31;
 }
-/// Secondary controls: what the guest would lose (#UD) if they were off, and paging.
+/// Secondary controls: what the guest would lose (#UD) if they were off, and paging. ENQCMD needs
+/// none.
 namespace secondary {
 inline constexpr u32 kEpt = 1u << 1, kRdtscp = 1u << 3, kVpid = 1u << 5, kInvpcid = 1u << 12,
-                     kXsaves = 1u << 20, kUserWait = 1u << 26, kPconfig = 1u << 27,
-                     kEnqcmd = 1u << 31;
+                     kXsaves = 1u << 20, kUserWait = 1u << 26, kPconfig = 1u << 27;
 }
 /// Source: §24.7.1 "VM-Exit Controls".
 namespace exit_control {
@@ -277,6 +278,8 @@ enum class ExitCode : u32 {
     kWbinvd = 54,
     kXsetbv = 55,
     kVmfunc = 59,
+    kSeamcall = 76,
+    kTdcall = 77,
 };
 /// Set in the exit reason when the entry itself failed.
 inline constexpr u32 kEntryFailure = 1u << 31;

@@ -39,6 +39,21 @@ PendingEvent event_of(u32 information, u32 error_code, u32 instruction_length) {
             .error_code = has_code ? error_code : 0};
 }
 
+/// Those that exit whatever the controls say; #UD for a guest without VMX.
+bool is_virtualization_instruction(ExitCode code) {
+    switch (code) {
+        case ExitCode::kGetsec:
+        case ExitCode::kInvept:
+        case ExitCode::kInvvpid:
+        case ExitCode::kVmfunc:
+        case ExitCode::kSeamcall:
+        case ExitCode::kTdcall:
+            return true;
+        default:
+            return code >= ExitCode::kVmclear && code <= ExitCode::kVmxon;
+    }
+}
+
 }  // namespace
 
 Exit VmxBackend::decode_exit(PendingEvent& in_flight) {
@@ -114,9 +129,7 @@ Exit VmxBackend::decode_exit(PendingEvent& in_flight) {
             exit.detail = read<kExitQualification>();
             break;
         default:
-            if ((code >= ExitCode::kVmclear && code <= ExitCode::kVmxon) ||
-                code == ExitCode::kGetsec || code == ExitCode::kInvept ||
-                code == ExitCode::kInvvpid || code == ExitCode::kVmfunc)
+            if (is_virtualization_instruction(code))
                 exit.reason = ExitReason::kVirtualizationInstruction;
             break;
     }
@@ -228,7 +241,8 @@ bool VmxBackend::write_register(vcpu::Register which, u64 value) {
         case RS_FULL_RSP:
             return canonical && write<kGuestRsp>(value);
         case RS_FULL_RIP:
-            if (!canonical)
+            // A 32-bit program has a 32-bit RIP.
+            if (!canonical || (!rights::Long::test(read<kGuestCsRights>()) && value >> 32))
                 return false;
             // Neither a shadow nor a HLT follows the guest to another instruction.
             interruptibility_ &= ~interruptibility::kShadow;
@@ -242,9 +256,10 @@ bool VmxBackend::write_register(vcpu::Register which, u64 value) {
                 interruptibility_ &= ~interruptibility::kSti;
                 write<kInterruptibility>(interruptibility_);
             }
+            keep_pending_step(value);
             return write<kGuestRflags>(value);
         case RS_FULL_CR0:
-            return vcpu::is_allowed_cr0(value) && write_control_register(0, value);
+            return write_control_register(0, value);
         case RS_FULL_CR2:
             x86::write_cr<2>(value);
             return true;
@@ -285,10 +300,23 @@ void VmxBackend::skip_instruction(u32) {
         write<kInterruptibility>(interruptibility_);
     }
     // The single step the guest asked for is over this instruction, too.
-    constexpr u64 kBranchStep = 1 << 1;
-    if ((read<kGuestRflags>() & x86::rflags::TF) && !(read<kGuestDebugctl>() & kBranchStep))
-        [[unlikely]]
+    if (single_steps(read<kGuestRflags>())) [[unlikely]]
         write<kPendingDebug>(read<kPendingDebug>() | kPendingSingleStep);
+}
+
+/// Whether a guest with these flags traps behind each instruction, and not at branches only.
+bool VmxBackend::single_steps(u64 flags) {
+    constexpr u64 kBranchStep = 1 << 1;
+    return (flags & x86::rflags::TF) && !(read<kGuestDebugctl>() & kBranchStep);
+}
+
+/// In a shadow and in HLT the processor is entered only if a pending single step says what TF says.
+void VmxBackend::keep_pending_step(u64 flags) {
+    if (!(interruptibility_ & interruptibility::kShadow) &&
+        Activity(read<kActivity>()) != Activity::kHalted)
+        return;
+    const u64 others = read<kPendingDebug>() & ~kPendingSingleStep;
+    write<kPendingDebug>(single_steps(flags) ? others | kPendingSingleStep : others);
 }
 
 void VmxBackend::intercept_interrupts(bool on) {
@@ -370,7 +398,7 @@ bool VmxBackend::write_control_register(u32 number, u64 value) {
     switch (number) {
         case 0:
             // Without paging in 64-bit mode #GP is what the processor answers, too.
-            if (!vcpu::is_allowed_cr0(value))
+            if (!vcpu::is_allowed_cr0(value, read<kGuestCr4>()))
                 return false;
             write<kCr0Shadow>(value);
             return write<kGuestCr0>(value | kOwnedCr0);
@@ -381,6 +409,8 @@ bool VmxBackend::write_control_register(u32 number, u64 value) {
                 return false;
             constexpr u64 kProcessContext = 0xfff;
             if ((value & ~old & cr4::PCIDE) && (read<kGuestCr3>() & kProcessContext))
+                return false;
+            if ((value & cr4::CET) && !(read<kGuestCr0>() & cr0::WP))
                 return false;
             if ((value ^ old) & (cr4::PGE | cr4::PCIDE | cr4::SMEP | cr4::SMAP | cr4::PKE))
                 flush_guest_translations();
@@ -410,15 +440,16 @@ bool VmxBackend::write_msr(u32 msr, u64 value, bool& leave) {
 
 /// Between root mode's tables and the kernel's an NMI would find neither. The handler of one that
 /// we send to ourselves returns without IRET, so the next must wait for the IRET that ends it all.
+/// If a foreign one is the first to be kept, ours waits for that IRET in its stead.
 void VmxBackend::hold_nmis_until_iret() {
     constexpr u32 kMaxSpins = 10'000'000;
-    const u32 before = *const_cast<volatile u32*>(&vcpu_.nmi_count);
-    *const_cast<volatile u32*>(&vcpu_.keeps_nmis) = 1;
+    const std::atomic_ref<u32> keeps{vcpu_.keeps_nmis};
+    keeps.store(1);
     vcpu_.machine->apic.send_nmi(vcpu_.apic_id);
-    for (u32 spins = 0; *const_cast<volatile u32*>(&vcpu_.nmi_count) == before; ++spins)
-        if (spins == kMaxSpins)
-            break;
-    vcpu_.keeps_nmis = 0;
+    // Not the count: one that came just before it was asked to keep NMIs does not.
+    for (u32 spins = 0; keeps.load(std::memory_order_relaxed) != 0 && spins < kMaxSpins; ++spins)
+        x86::compiler_barrier();
+    keeps.store(0);
 }
 
 void* VmxBackend::prepare_devirtualize() {

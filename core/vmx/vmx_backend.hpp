@@ -102,6 +102,8 @@ private:
     u64 general_register(u32 number);
     vcpu::PendingEvent injected_event();
     void flush_guest_translations();
+    bool single_steps(u64 flags);
+    void keep_pending_step(u64 flags);
     void hold_nmis_until_iret();
 
     vcpu::Vcpu& vcpu_;

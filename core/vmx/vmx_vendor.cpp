@@ -192,6 +192,8 @@ void set_controls(Writer& vmcs, const Controls& controls, Hpa msr_bitmap, Hpa ep
         vmcs.set(kEptPointer, ept_pointer(ept_root));
     if (controls.secondary & secondary::kXsaves)
         vmcs.set(kXssExitBitmap, 0);
+    if (controls.secondary & secondary::kPconfig)
+        vmcs.set(kPconfigExitBitmap, 0);
 }
 
 /// VMX operation on this CPU, with its VMCS current, for as long as it lives or until kept.
@@ -226,16 +228,7 @@ private:
 Result<void> VmxVendor::probe() {
     if (!x86::has_vmx())
         return Error{RS_ERR_NO_SVM};
-    const u64 cr4 = x86::read_cr<4>();
-    if (cr4 & x86::cr4::VMXE)
-        return Error{RS_ERR_OTHER_HYPERVISOR, cr4};
-    if (cr4 & x86::cr4::FRED)
-        return Error{RS_ERR_UNSUPPORTED_STATE, cr4};
-    const Capabilities has = read_capabilities();
-    RS_TRY(check_feature_control(has.feature_control));
-    if (auto chosen = choose_controls(has, false); !chosen)
-        return chosen.error();
-    return check_control_registers(has, x86::read_cr<0>(), cr4);
+    return check_processor(read_capabilities(), x86::read_cr<0>(), x86::read_cr<4>());
 }
 
 Result<void> VmxVendor::prepare_machine(LaunchContext& context) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Every privileged instruction of the core that is not in an entry.S. Nothing else below core/
-// needs ring 0.
+// needs ring 0. Tests, which do not have it, link a processor of their own instead
+// (tests/support/fake_processor.cpp).
 #pragma once
 
 #include "base/types.hpp"
 
 namespace ringside::x86 {
+
+#if RS_FREESTANDING
 
 inline u64 read_msr(u32 msr) {
     u32 low, high;
@@ -15,12 +18,6 @@ inline u64 read_msr(u32 msr) {
 
 inline void write_msr(u32 msr, u64 value) {
     asm volatile("wrmsr" : : "c"(msr), "a"(u32(value)), "d"(u32(value >> 32)) : "memory");
-}
-
-inline u64 read_tsc() {
-    u32 low, high;
-    asm volatile("rdtsc" : "=a"(low), "=d"(high));
-    return u64{high} << 32 | low;
 }
 
 template <unsigned kNumber>
@@ -93,6 +90,58 @@ inline void write_dr(u64 value) {
     }
 }
 
+inline void out_byte(u16 port, u8 value) {
+    asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+inline u8 in_byte(u16 port) {
+    u8 value;
+    asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+/// Writes every modified cache line back to memory and empties the caches.
+inline void write_back_caches() {
+    asm volatile("wbinvd" : : : "memory");
+}
+
+#else
+
+u64 read_msr(u32 msr);
+void write_msr(u32 msr, u64 value);
+u64 read_control_register(u32 number);
+void write_control_register(u32 number, u64 value);
+u64 read_debug_register(u32 number);
+void write_debug_register(u32 number, u64 value);
+void out_byte(u16 port, u8 value);
+u8 in_byte(u16 port);
+void write_back_caches();
+
+template <unsigned kNumber>
+u64 read_cr() {
+    return read_control_register(kNumber);
+}
+template <unsigned kNumber>
+void write_cr(u64 value) {
+    write_control_register(kNumber, value);
+}
+template <unsigned kNumber>
+u64 read_dr() {
+    return read_debug_register(kNumber);
+}
+template <unsigned kNumber>
+void write_dr(u64 value) {
+    write_debug_register(kNumber, value);
+}
+
+#endif
+
+inline u64 read_tsc() {
+    u32 low, high;
+    asm volatile("rdtsc" : "=a"(low), "=d"(high));
+    return u64{high} << 32 | low;
+}
+
 struct [[gnu::packed]] DescriptorTable {
     u16 limit;
     u64 base;
@@ -159,21 +208,6 @@ inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
     CpuidResult result{leaf, 0, subleaf, 0};
     asm volatile("cpuid" : "+a"(result.eax), "=b"(result.ebx), "+c"(result.ecx), "=d"(result.edx));
     return result;
-}
-
-inline void out_byte(u16 port, u8 value) {
-    asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
-}
-
-inline u8 in_byte(u16 port) {
-    u8 value;
-    asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
-    return value;
-}
-
-/// Writes every modified cache line back to memory and empties the caches.
-inline void write_back_caches() {
-    asm volatile("wbinvd" : : : "memory");
 }
 
 /// Drops every translation of the current address space, global ones and those of other process

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What root mode has in assembly, for tests of the code around it. There is no interrupt to take,
-// every MSR raises #GP, and a machine that stops ends the test (death tests work).
+// without a FakeProcessor every MSR raises #GP, and a machine that stops ends the test (death tests
+// work).
 #include <cstdio>
 #include <cstdlib>
 
-#include "base/types.hpp"
+#include "support/fake_processor.hpp"
 #include "vcpu/emergency_log.hpp"
+
+using ringside::test::FakeProcessor;
 
 extern "C" {
 ringside::s32 rs_take_interrupt();
@@ -21,16 +24,31 @@ ringside::s32 rs_take_interrupt() {
 ringside::s32 rs_halt(const ringside::u32*, ringside::u32) {
     return -1;
 }
-int rs_safe_read_msr(ringside::u32, ringside::u64*) {
-    return -1;
+int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value) {
+    FakeProcessor* const processor = FakeProcessor::current();
+    if (!processor || !processor->msrs.contains(msr))
+        return -1;
+    *value = processor->msrs[msr];
+    return 0;
 }
-int rs_safe_write_msr(ringside::u32, ringside::u64) {
-    return -1;
+int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value) {
+    FakeProcessor* const processor = FakeProcessor::current();
+    if (!processor || !processor->msrs.contains(msr))
+        return -1;
+    processor->msrs[msr] = value;
+    return 0;
 }
-int rs_safe_xsetbv(ringside::u32, ringside::u64) {
-    return -1;
+int rs_safe_xsetbv(ringside::u32 index, ringside::u64 value) {
+    FakeProcessor* const processor = FakeProcessor::current();
+    if (!processor || index != 0 || !(value & 1) || (value & ~processor->xcr0_allowed))
+        return -1;
+    processor->xcr0 = value;
+    return 0;
 }
-void rs_open_nmis() {}
+void rs_open_nmis() {
+    if (FakeProcessor* const processor = FakeProcessor::current())
+        ++processor->nmi_openings;
+}
 }
 
 namespace ringside::vcpu {

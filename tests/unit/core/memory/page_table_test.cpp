@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "support/built_tables.hpp"
 #include "svm/vmcb.hpp"
 
 namespace ringside::memory {
@@ -14,64 +15,11 @@ namespace {
 
 namespace page = x86::page;
 constexpr u64 kMiB = 1 << 20, kGiB = 1 << 30;
-constexpr u64 kAddressBits = 0x000f'ffff'ffff'f000;
 
-/// Pages for tables, numbered from 1 (so that no page has address 0).
-class Pages final : public PageSource {
-public:
-    explicit Pages(usize count = 512) : words_(count * 512) {}
-    u64 take_page() override {
-        return left == 0 || (used_ + 2) * 512 > words_.size() ? 0 : (--left, ++used_ * kPageSize);
-    }
-    u64* table(u64 address) { return &words_[address / kPageSize * 512]; }
-    u64 base() const { return reinterpret_cast<u64>(words_.data()); }
-
-    u64 left = ~u64{0};  ///< pages it still gives
-
-private:
-    std::vector<u64> words_;
-    u64 used_ = 0;
-};
-
-/// What the processor would find.
-struct Found {
-    u64 target;
-    u64 leaf;
-    u32 level;
-};
-
-template <class Format>
-struct Built {
-    explicit Built(u32 table_levels = 4, u64 encryption_bit = 0, usize page_count = 512)
-        : pages{page_count},
-          levels{table_levels},
-          encryption{encryption_bit},
-          root{pages.take_page()},
-          table{pages, PhysicalWindow{pages.base(), nullptr, encryption_bit}, root, table_levels} {}
-
-    std::optional<Found> walk(u64 address) {
-        u64 at = root.value();
-        for (u32 level = levels;; --level) {
-            const u64 span = u64{1} << (12 + 9 * (level - 1));
-            const u64 entry = pages.table(at)[address / span % 512];
-            if (!(entry & 1))
-                return {};
-            const u64 next = entry & kAddressBits & ~encryption;
-            if (level == 1 || (entry & 0x80))
-                return Found{(next & ~(span - 1)) + address % span, entry, level};
-            at = next;
-        }
-    }
-
-    Pages pages;
-    u32 levels;
-    u64 encryption;
-    Hpa root;
-    PageTable<Format> table;
-};
-
-using Host = Built<HostFormat>;
-using Nested = Built<svm::NestedFormat>;
+using test::BuiltTables;
+using test::kAddressBits;
+using Host = BuiltTables<HostFormat>;
+using Nested = BuiltTables<svm::NestedFormat>;
 
 TEST(PageTable, MapsNothingAtFirst) {
     Host host;
@@ -212,7 +160,7 @@ struct Mapping {
 template <class Format>
 void agrees_with_a_list_of_mappings() {
     const u32 levels = *rc::gen::element(4u, 5u);
-    Built<Format> built{levels, *rc::gen::element(u64{0}, u64{1} << 47, u64{1} << 51), 2048};
+    BuiltTables<Format> built{levels, *rc::gen::element(u64{0}, u64{1} << 47, u64{1} << 51), 2048};
     std::vector<Mapping> mappings;
     const auto small = [] { return *rc::gen::inRange<u64>(0, 1100); };
     const usize count = *rc::gen::inRange<usize>(1, 8);

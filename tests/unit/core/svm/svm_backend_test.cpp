@@ -220,6 +220,8 @@ TEST(SvmBackend, TakesNoRegisterValueTheGuestCouldNotBeEnteredWith) {
     EXPECT_FALSE(takes(RS_FULL_CR0, 0xa005'0033));  // NW without CD
     EXPECT_FALSE(takes(RS_FULL_CR0, 0x1'8005'0033));
     EXPECT_TRUE(takes(RS_FULL_CR0, 0x8004'0033));
+    guest.vmcb->cr4 |= 1 << 23;  // CET needs WP
+    EXPECT_FALSE(takes(RS_FULL_CR0, 0x8004'0033));
     EXPECT_FALSE(takes(RS_FULL_CR3, 0xfee0'0000));  // no RAM
     EXPECT_FALSE(takes(RS_FULL_CR4, 0x3016f0));     // LA57 cannot change
     EXPECT_FALSE(takes(RS_FULL_CR4, 0x3006d0));     // nor PAE

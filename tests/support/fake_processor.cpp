@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "support/fake_processor.hpp"
+
+#include <gtest/gtest.h>
+
+#include "x86/instructions.hpp"
+
+namespace ringside {
+namespace {
+
+test::FakeProcessor* the_processor = nullptr;
+
+test::FakeProcessor& processor() {
+    EXPECT_NE(the_processor, nullptr) << "a privileged instruction without a processor";
+    return *the_processor;
+}
+
+}  // namespace
+
+namespace test {
+
+FakeProcessor::FakeProcessor() {
+    EXPECT_EQ(the_processor, nullptr);
+    the_processor = this;
+}
+FakeProcessor::~FakeProcessor() {
+    the_processor = nullptr;
+}
+FakeProcessor* FakeProcessor::current() {
+    return the_processor;
+}
+
+}  // namespace test
+
+namespace x86 {
+
+u64 read_msr(u32 msr) {
+    EXPECT_TRUE(processor().msrs.contains(msr)) << "#GP in root mode: RDMSR " << msr;
+    return processor().msrs[msr];
+}
+void write_msr(u32 msr, u64 value) {
+    EXPECT_TRUE(processor().msrs.contains(msr)) << "#GP in root mode: WRMSR " << msr;
+    processor().msrs[msr] = value;
+    if (processor().on_write_msr)
+        processor().on_write_msr(msr, value);
+}
+u64 read_control_register(u32 number) {
+    return processor().cr[number];
+}
+void write_control_register(u32 number, u64 value) {
+    processor().cr[number] = value;
+    processor().control_writes.emplace_back(number, value);
+}
+u64 read_debug_register(u32 number) {
+    return processor().dr[number];
+}
+void write_debug_register(u32 number, u64 value) {
+    processor().dr[number] = value;
+}
+void out_byte(u16 port, u8 value) {
+    constexpr u16 kDebugPort = 0xe9;
+    EXPECT_EQ(port, kDebugPort);
+    processor().debug_port += char(value);
+}
+u8 in_byte(u16) {
+    return 0xff;
+}
+void write_back_caches() {
+    ++processor().cache_write_backs;
+}
+
+}  // namespace x86
+}  // namespace ringside

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The privileged side of a processor for tests: what x86/instructions.hpp and the assembly of root
+// mode reach in ring 0.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace ringside::test {
+
+/// Is current from its construction to its end; one at a time.
+class FakeProcessor {
+public:
+    FakeProcessor();
+    ~FakeProcessor();
+    FakeProcessor(const FakeProcessor&) = delete;
+    FakeProcessor& operator=(const FakeProcessor&) = delete;
+    /// nullptr: this test has none.
+    static FakeProcessor* current();
+
+    u64 cr[16] = {};
+    u64 dr[8] = {};
+    std::map<u32, u64> msrs;  ///< others raise #GP, which no access outside of rs_safe_ may
+    u64 xcr0_allowed = 0x7;   ///< XSETBV takes these bits; x87 must stay
+    u64 xcr0 = 1;
+    std::function<void(u32 msr, u64 value)> on_write_msr;
+
+    std::vector<std::pair<u32, u64>> control_writes;  ///< CR number, value; oldest first
+    std::string debug_port;                           ///< bytes written to port 0xe9
+    u32 cache_write_backs = 0;
+    u32 nmi_openings = 0;
+};
+
+}  // namespace ringside::test
