@@ -22,8 +22,10 @@ void sort_nmis(Vcpu& vcpu) {
 
 void adopt_if_published(Vcpu& vcpu) {
     event::CoreState& state = *vcpu.core_state;
-    if (!event::needs_adoption(state)) [[likely]]
+    // A core that was launched anew does so even if nothing was published since it went.
+    if (vcpu.has_adopted && !event::needs_adoption(state)) [[likely]]
         return;
+    vcpu.has_adopted = true;
     if (event::take_kick_request(state))
         signal_other_cores(vcpu);
     vcpu.wants_interrupts = event::adopt(state);

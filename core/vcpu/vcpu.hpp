@@ -35,6 +35,7 @@ struct Vcpu {
     const u64* current_slot = nullptr;  ///< the guest's per-CPU pointer to the running task
     WaitingEvents waiting;
     bool is_virtualized = false;
+    bool has_adopted = false;       ///< a snapshot, since the launch
     bool wants_interrupts = false;  ///< an enabled event asks for this core's interrupts
     bool intercepts_interrupts = false;
     u32 owed_nmi = 0;  ///< an NMI of ours is on its way: not 0 until it was seen
