@@ -31,6 +31,8 @@ const char* check_registers() {
         return "CR0: PE, NE and PG must be set";
     if ((cr4 & (x86::cr4::VMXE | x86::cr4::PAE)) != (x86::cr4::VMXE | x86::cr4::PAE))
         return "CR4: VMXE and PAE must be set";
+    if ((cr4 & x86::cr4::CET) && !(read<kGuestCr0>() & x86::cr0::WP))
+        return "CR4: CET needs CR0.WP";
     if (read<kGuestDr7>() >> 32)
         return "DR7: bits 63:32 must be 0";
     if (!is_canonical(read<kGuestSysenterEsp>()) || !is_canonical(read<kGuestSysenterEip>()))
@@ -41,19 +43,32 @@ const char* check_registers() {
     return nullptr;
 }
 
-/// §26.3.1.2 "Checks on Guest Segment Registers".
-const char* check_segments() {
-    constexpr u64 kAccessed = 1, kBusyTask = 11;
-    if (!is_usable(SegmentIndex::kTr) || rights::Type::get(read<kGuestTrRights>()) != kBusyTask ||
-        rights::System::test(read<kGuestTrRights>()) ||
-        !rights::Present::test(read<kGuestTrRights>()))
+// Segments: §26.3.1.2 "Checks on Guest Segment Registers".
+constexpr u64 kTableIndicator = 4;
+
+const char* check_system_segments() {
+    constexpr u64 kLdt = 2, kBusyTask = 11;
+    const auto is_present = [](u32 access, u64 type) {
+        return rights::Type::get(access) == type && !rights::System::test(access) &&
+               rights::Present::test(access);
+    };
+    if (!is_usable(SegmentIndex::kTr) || !is_present(read<kGuestTrRights>(), kBusyTask))
         return "TR: must be a busy 64-bit TSS";
-    if (read<kGuestTr>() & 4)
+    if (read<kGuestTr>() & kTableIndicator)
         return "TR: selector must not be in the LDT";
     if (!is_canonical(read<kGuestTrBase>()))
         return "TR: base must be canonical";
+    if (!is_usable(SegmentIndex::kLdtr))
+        return nullptr;
+    if (!is_present(read<kGuestLdtrRights>(), kLdt) || read<kGuestLdtr>() & kTableIndicator)
+        return "LDTR: must be a present LDT outside of itself";
+    return is_canonical(read<kGuestLdtrBase>()) ? nullptr : "LDTR: base must be canonical";
+}
+
+constexpr u64 kAccessed = 1, kReadable = 2, kConforming = 4, kCode = 8;
+
+const char* check_code_and_stack() {
     const u32 cs = read<kGuestCsRights>();
-    constexpr u64 kCode = 8;
     if (!(rights::Type::get(cs) & kCode) || !(rights::Type::get(cs) & kAccessed))
         return "CS: must be an accessed code segment";
     if (!rights::System::test(cs) || !rights::Present::test(cs) || cs & rights::kUnusable)
@@ -63,12 +78,27 @@ const char* check_segments() {
     const u32 ss = read<kGuestSsRights>();
     if (is_usable(SegmentIndex::kSs) && rights::Type::get(ss) != 3 && rights::Type::get(ss) != 7)
         return "SS: must be an accessed, writable data segment";
-    if (rights::Dpl::get(ss) != rights::Dpl::get(cs) && !(rights::Type::get(cs) & 4))
+    if (rights::Dpl::get(ss) != rights::Dpl::get(cs) && !(rights::Type::get(cs) & kConforming))
         return "SS: DPL must be CS's";
+    const u32 level = read<kGuestSs>() & 3;
+    if (level != (read<kGuestCs>() & 3) || level != rights::Dpl::get(ss))
+        return "SS: RPL must be CS's and its own DPL";
+    return nullptr;
+}
+
+const char* check_data_segments() {
     for (const SegmentIndex data :
-         {SegmentIndex::kDs, SegmentIndex::kEs, SegmentIndex::kFs, SegmentIndex::kGs})
-        if (is_usable(data) && !(rights::Type::get(field(rights_of(data))) & kAccessed))
+         {SegmentIndex::kDs, SegmentIndex::kEs, SegmentIndex::kFs, SegmentIndex::kGs}) {
+        if (!is_usable(data))
+            continue;
+        const u64 access = field(rights_of(data));
+        const u64 type = rights::Type::get(access);
+        if (!(type & kAccessed))
             return "DS, ES, FS, GS: must be accessed";
+        if (!rights::System::test(access) || !rights::Present::test(access) ||
+            ((type & kCode) && !(type & kReadable)))
+            return "DS, ES, FS, GS: must be present data or readable code";
+    }
     if (!is_canonical(read<kGuestFsBase>()) || !is_canonical(read<kGuestGsBase>()))
         return "FS, GS: base must be canonical";
     return nullptr;
@@ -81,8 +111,9 @@ const char* check_pointers() {
         return "GDTR, IDTR: base must be canonical";
     if (read<kGuestGdtrLimit>() >> 16 || read<kGuestIdtrLimit>() >> 16)
         return "GDTR, IDTR: limit has 16 bits";
-    if (!is_canonical(read<kGuestRip>()))
-        return "RIP: must be canonical";
+    const u64 rip = read<kGuestRip>();
+    if (!is_canonical(rip) || (rip >> 32 && !rights::Long::test(read<kGuestCsRights>())))
+        return "RIP: must be canonical, and of 32 bits without CS.L";
     const u64 flags = read<kGuestRflags>();
     if (flags & ~x86::rflags::kDefined || !(flags & x86::rflags::Fixed1) || flags & x86::rflags::VM)
         return "RFLAGS: reserved bit or VM";
@@ -126,7 +157,8 @@ const char* check_other_state() {
 }  // namespace
 
 const char* first_failed_check() {
-    for (const auto check : {check_registers, check_segments, check_pointers, check_other_state})
+    for (const auto check : {check_registers, check_system_segments, check_code_and_stack,
+                             check_data_segments, check_pointers, check_other_state})
         if (const char* failed = check())
             return failed;
     return nullptr;
