@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What root mode has in assembly, for tests of the code around it. There is no interrupt to take,
-// without a FakeProcessor every MSR raises #GP, and a machine that stops ends the test (death tests
-// work).
+// without a FakeProcessor every MSR raises #GP, and a machine that stops ends the test with its
+// last words (death tests work).
 #include <cstdio>
 #include <cstdlib>
 
@@ -53,13 +53,22 @@ void rs_open_nmis() {
 
 namespace ringside::vcpu {
 
-void stop_machine() {
-    std::fputs("the machine was stopped\n", stderr);
+namespace {
+
+[[noreturn]] void end(const char* how) {
+    if (const FakeProcessor* const processor = FakeProcessor::current())
+        std::fputs(processor->debug_port.c_str(), stderr);
+    std::fprintf(stderr, "the machine was %s\n", how);
     std::abort();
 }
+
+}  // namespace
+
+void stop_machine() {
+    end("stopped");
+}
 void reset_machine() {
-    std::fputs("the machine was reset\n", stderr);
-    std::abort();
+    end("reset");
 }
 
 }  // namespace ringside::vcpu
