@@ -21,7 +21,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=tools/build.sh
 . tools/build.sh
 
-usage() { sed -n '3,21s/^# \{0,1\}//p' run.sh; }
+usage() { sed -n '3,18s/^# \{0,1\}//p' run.sh; }
 wrong() { echo "err, $1" >&2; echo "hint: see './run.sh --help'" >&2; exit 2; }
 
 program=build/ringside
