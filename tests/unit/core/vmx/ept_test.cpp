@@ -75,6 +75,15 @@ TEST(MapIdentity, UsesNoLargerLeafThanTheProcessorHas) {
     EXPECT_EQ(leaf(ept, 3 * kGiB), large(2, kUncacheable));
 }
 
+TEST(MapIdentity, MapsNothingBehindItsEnd) {
+    Ept ept;
+    ASSERT_TRUE(map_identity(ept.table, pc_types(), kGiB + 2 * kMiB + 0x1000, 3));
+    EXPECT_EQ(leaf(ept, kGiB), large(2, kWriteBack));
+    EXPECT_EQ(leaf(ept, kGiB + 2 * kMiB), small(kWriteBack));
+    EXPECT_FALSE(ept.walk(kGiB + 2 * kMiB + 0x1000));
+    EXPECT_FALSE(ept.walk(kGiB + 4 * kMiB));
+}
+
 TEST(MapIdentity, MapsAHoleInLeavesOfItsSize) {
     memory::Mtrrs types;
     types.default_type = default_type(6, false);
