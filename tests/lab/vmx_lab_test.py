@@ -80,7 +80,7 @@ def test_nothing_listens_to_other_machines(lab_vmx):
 
 def test_debuggers_come_one_after_the_other(lab_vmx):
     for _ in range(2):
-        text = lab_vmx.debugger("status", load=False, check=False).stdout
+        text = run("--lab", lab_vmx.name, "-c", "status").stdout
         assert f"lab-{lab_vmx.name}/serial" in text and "2 cores" in text
 
 
@@ -91,7 +91,7 @@ def test_a_second_debugger_is_turned_away(lab_vmx):
         second.settimeout(30)
         second.connect(path)
         assert second.recv(1) == b""
-    result = lab_vmx.debugger("status", load=False, check=False)
+    result = run("--lab", lab_vmx.name, "-c", "status")
     assert "2 cores" in result.stdout, result.stderr
 
 
