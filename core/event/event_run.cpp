@@ -131,7 +131,7 @@ void EventRun::count_error(u32 action, const script::RunResult& result) {
         .suppressed = flips.suppressed.exchange(0, std::memory_order_relaxed),
         .value = result.value,
         .disabled = is_last ? 1u : 0u,
-        .reserved = 0};
+        .kind = RS_DIAG_SCRIPT};
     write(RS_MSG_DIAGNOSTIC, &diagnostic, sizeof diagnostic, ring::Room::kControl, now);
 }
 

@@ -175,14 +175,27 @@ struct rs_msg {    /* 48 bytes, then the payload */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_msg) == 48, "rs_msg");
 
+/* What a diagnostic tells of. */
+enum {
+    RS_DIAG_SCRIPT = 0, /* a script's run-time error */
+    RS_DIAG_CODE = 1,   /* a fault in an action's machine code; its event is disabled */
+    RS_DIAG_NOTICE = 2, /* RS_NOTICE_* */
+};
+#define RS_DIAG_CONDITION 0xffffffffu /* rs_diagnostic.action: the event's condition */
+#define RS_CODE_TIMEOUT 0x100u        /* rs_diagnostic.code of RS_DIAG_CODE: over its budget */
+enum {
+    RS_NOTICE_SC_IN_POST = 1,      /* event_sc() in the post stage does nothing (SC-5) */
+    RS_NOTICE_LEVEL_THROTTLED = 2, /* value: vector of a level-triggered source held (SC-9) */
+};
 struct rs_diagnostic { /* 0x20 bytes */
-    __u32 code;        /* 0x00 enum rs_script_error (bytecode.h) */
-    __u32 action;      /* 0x04 index of the action in its event */
-    __u32 pc;          /* 0x08 index of the instruction, for the front end's line table */
+    __u32 code;        /* 0x00 enum rs_script_error (bytecode.h); exception vector; RS_NOTICE_* */
+    __u32 action;      /* 0x04 index of the action in its event, or RS_DIAG_CONDITION */
+    __u32 pc;          /* 0x08 index of the instruction, for the front end's line table; code: the
+                        * offset of the instruction, 0xffffffff outside of the code */
     __u32 suppressed;  /* 0x0c reports of this event left out since the last one */
-    __u64 value;       /* 0x10 the offending address, divisor, count ... */
+    __u64 value;       /* 0x10 the offending address (code: CR2), divisor, count ... */
     __u32 disabled;    /* 0x18 1: the event was disabled and marked [faulted] */
-    __u32 reserved;    /* 0x1c */
+    __u32 kind;        /* 0x1c RS_DIAG_* */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_diagnostic) == 0x20, "rs_diagnostic");
 
