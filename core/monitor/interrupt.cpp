@@ -4,24 +4,17 @@
 #include "event/pipeline.hpp"
 #include "monitor/monitor.hpp"
 #include "vcpu/guest_view.hpp"
+#include "vcpu/user_code.hpp"
 
 namespace ringside::monitor {
 
 namespace {
 
-/// Registration refuses machine code so far.
-class NoCode final : public event::CodeRunner {
-public:
-    event::CodeResult run(const event::CodeCall&) override {
-        return {.end = event::CodeEnd::kFault};
-    }
-};
-
 /// Runs the events of an interrupt root mode has accepted, and has it delivered.
 void on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
     event::CoreState& state = *vcpu.core_state;
     vcpu::GuestView guest{vcpu};
-    NoCode code;
+    vcpu::UserCode code{vcpu};
     switch (event::on_arrival(state, vector, guest, code)) {
         case event::Verdict::kDeliverWithPost:
             vcpu.waiting.posts.add(vector);
@@ -40,7 +33,7 @@ void on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
 
 void on_commit(vcpu::Vcpu& vcpu, u8 vector) {
     vcpu::GuestView guest{vcpu};
-    NoCode code;
+    vcpu::UserCode code{vcpu};
     event::on_commit(*vcpu.core_state, vector, guest, code);
 }
 

@@ -7,6 +7,7 @@
 
 #include "event/engine_state.hpp"
 #include "memory/walk_cache.hpp"
+#include "sandbox/sandbox.hpp"
 #include "vcpu/backend.hpp"
 #include "vcpu/machine.hpp"
 #include "x86/host_stack.h"
@@ -40,7 +41,7 @@ struct Vcpu {
     bool intercepts_interrupts = false;
     u32 owed_nmi = 0;  ///< an NMI of ours is on its way: not 0 until it was seen
     u64 exits = 0;
-    u64 kernel_gs = 0;
+    sandbox::Core* sandbox = nullptr;
     HostTables host = {};
     memory::WalkCache walks = {};
 };
