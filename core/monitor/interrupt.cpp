@@ -3,7 +3,6 @@
 #include "event/adoption.hpp"
 #include "event/pipeline.hpp"
 #include "monitor/monitor.hpp"
-#include "monitor/no_code.hpp"
 #include "vcpu/guest_view.hpp"
 #include "vcpu/user_code.hpp"
 
