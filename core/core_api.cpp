@@ -103,6 +103,10 @@ int rs_core_waiting_messages(void) {
     return session.is_loaded && session.has_news();
 }
 
+int rs_core_hand_over_old(void) {
+    return session.is_loaded && session.hand_over_old();
+}
+
 __u32 rs_core_register_event(__u32 client, void* image, __u64 bytes) {
     if (bytes < sizeof(rs_event_detail))
         return RS_ERR_BAD_IMAGE;
@@ -110,6 +114,14 @@ __u32 rs_core_register_event(__u32 client, void* image, __u64 bytes) {
     detail.error =
         session.is_loaded ? session.register_event(client, image, bytes) : u32{RS_ERR_NOT_LOADED};
     return detail.error;
+}
+
+__u32 rs_core_add_action(__u32, void* image, __u64 bytes) {
+    if (bytes < sizeof(rs_action))
+        return RS_ERR_BAD_IMAGE;
+    auto& header = *static_cast<rs_action*>(image);
+    header.error = session.is_loaded ? session.add_action(image, bytes) : u32{RS_ERR_NOT_LOADED};
+    return header.error;
 }
 
 __u32 rs_core_modify_event(__u32, struct rs_modify_event* request) {

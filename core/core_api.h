@@ -87,6 +87,7 @@ int rs_core_is_loaded(void);
 /* Requests of one client; images are copies the core may write to. Return RS_OK or RS_ERR_*, also
  * left in the request's own 'error' field where it has one. */
 __u32 rs_core_register_event(__u32 client, void* image, __u64 bytes);
+__u32 rs_core_add_action(__u32 client, void* image, __u64 bytes);
 __u32 rs_core_modify_event(__u32 client, struct rs_modify_event* request);
 __u32 rs_core_list_events(void* image, __u64 bytes);
 __u32 rs_core_event_stat(struct rs_event_stat* request);
@@ -105,6 +106,10 @@ __s64 rs_core_read_messages(__u32 client, void* buffer, __u64 bytes);
 int rs_core_poll_messages(__u32 client);
 /* Whether any client that found nothing has messages by now. */
 int rs_core_waiting_messages(void);
+
+/* Has text that was gathered long enough handed over. Whether any core still gathers: ask again
+ * soon. */
+int rs_core_hand_over_old(void);
 
 /* NMI context, any CPU, no mutex: whether this NMI was root's request to wake the readers. */
 int rs_core_take_wakeup(__u32 cpu);

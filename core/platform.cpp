@@ -20,6 +20,14 @@ void RootMemory::release(void* memory, usize bytes) {
     platform_->release(memory, bytes);
 }
 
+void* RootMemory::allocate_for_user(usize bytes) {
+    return platform_->allocate(align_up(bytes, kPageSize));
+}
+
+void RootMemory::release_for_user(void* memory, usize bytes) {
+    platform_->release(memory, align_up(bytes, kPageSize));
+}
+
 u64 RootMemory::take_page() {
     if (!tables_ || tables_->count == PageIndex::kCapacity) {
         auto* index = static_cast<PageIndex*>(allocate(kPageSize));

@@ -33,6 +33,8 @@ public:
     // event::SharedMemory
     void* allocate(usize bytes) override;
     void release(void* memory, usize bytes) override;
+    void* allocate_for_user(usize bytes) override;
+    void release_for_user(void* memory, usize bytes) override;
     s64 root_delta() override { return s64(kRootWindowBase - direct_map_); }
     u64 direct_map() const { return direct_map_; }
 

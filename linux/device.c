@@ -70,18 +70,26 @@ void rs_wake_readers(void)
 	irq_work_queue(&wake_work);
 }
 
-/* Looks once more a moment after a reader began to wait: root mode does not wake twice in a row. */
+/*
+ * Looks once more a moment after a reader began to wait: root mode does not wake twice in a row. Goes
+ * on looking while a core keeps text that has to come out when it gets old.
+ */
+static void recheck(struct work_struct *work);
+static DECLARE_DELAYED_WORK(recheck_work, recheck);
+
 static void recheck(struct work_struct *work)
 {
-	int found;
+	int found, gathers;
 
 	mutex_lock(&rs_core_mutex);
 	found = rs_core_waiting_messages();
+	gathers = rs_core_hand_over_old();
 	mutex_unlock(&rs_core_mutex);
 	if (found)
 		wake_readers_now();
+	else if (gathers)
+		schedule_delayed_work(&recheck_work, RECHECK_JIFFIES);
 }
-static DECLARE_DELAYED_WORK(recheck_work, recheck);
 
 static int device_open(struct inode *inode, struct file *file)
 {
@@ -252,7 +260,21 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 	return rs_errno(error);
 }
 
-/* A request with its data behind it; the whole length stands at offset 8. */
+/* The whole length of a request with its data behind it: it stands at offset 8. An action tells it
+ * by its own size and that of its payload. */
+static int image_length(u32 number, void __user *user, u64 *total)
+{
+	u32 size, payload;
+
+	if (number != RS_NR_ADD_ACTION)
+		return get_user(*total, (u64 __user *)(user + 8));
+	if (get_user(size, (u32 __user *)user) ||
+	    get_user(payload, (u32 __user *)(user + offsetof(struct rs_action, payload_len))))
+		return -EFAULT;
+	*total = size + round_up((u64)payload, 8);
+	return 0;
+}
+
 static long image_ioctl(struct client *client, u32 number, void __user *user)
 {
 	u64 total, back;
@@ -260,7 +282,7 @@ static long image_ioctl(struct client *client, u32 number, void __user *user)
 	u32 error;
 	long result;
 
-	if (get_user(total, (u64 __user *)(user + 8)))
+	if (image_length(number, user, &total))
 		return -EFAULT;
 	if (total < 16 || total > RS_MAX_REQUEST_BYTES)
 		return -EINVAL;
@@ -271,7 +293,8 @@ static long image_ioctl(struct client *client, u32 number, void __user *user)
 	if (copy_from_user(image, user, total))
 		goto out;
 	/* The caller may have changed it between the two reads. */
-	*(u64 *)(image + 8) = total;
+	if (number != RS_NR_ADD_ACTION)
+		*(u64 *)(image + 8) = total;
 	result = -EINTR;
 	if (mutex_lock_killable(&rs_core_mutex))
 		goto out;
@@ -280,6 +303,10 @@ static long image_ioctl(struct client *client, u32 number, void __user *user)
 	case RS_NR_REGISTER_EVENT:
 		error = rs_core_register_event(client->id, image, total);
 		back = min_t(u64, total, sizeof(struct rs_event_detail));
+		break;
+	case RS_NR_ADD_ACTION:
+		error = rs_core_add_action(client->id, image, total);
+		back = min_t(u64, total, sizeof(struct rs_action));
 		break;
 	case RS_NR_LIST_EVENTS:
 		error = rs_core_list_events(image, total);
@@ -306,7 +333,8 @@ static long device_ioctl(struct file *file, unsigned int command, unsigned long 
 		return -ENOTTY;
 	if (known)
 		return fixed_ioctl(client, number, known, user);
-	if (number == RS_NR_REGISTER_EVENT || number == RS_NR_LIST_EVENTS || number == RS_NR_EVAL)
+	if (number == RS_NR_REGISTER_EVENT || number == RS_NR_ADD_ACTION ||
+	    number == RS_NR_LIST_EVENTS || number == RS_NR_EVAL)
 		return image_ioctl(client, number, user);
 	return -ENOTTY;
 }

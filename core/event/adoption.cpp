@@ -10,9 +10,20 @@ bool adopt(CoreState& core) {
     const Snapshot& snapshot = engine.current_in_root();
     const Range range = snapshot.events_of(core.core);
     bool wants = false;
-    for (u32 i = 0; i < range.count && !wants; ++i)
-        wants = snapshot.event_in_root(range.first + i).is_active();
+    u32 exceptions = 0;
+    for (u32 i = 0; i < range.count; ++i) {
+        const Event& event = snapshot.event_in_root(range.first + i);
+        if (!event.is_active())
+            continue;
+        if (event.type == RS_EVENT_EXTERNAL_INTERRUPT)
+            wants = true;
+        else
+            exceptions |= event.vector == RS_VECTOR_ALL ? ~u32{0} : u32{1} << event.vector;
+    }
     core.wants_interrupts = wants;
+    core.wants_exceptions = exceptions;
+    // Before the counters it belongs to can be freed, and nothing stays behind when an event ends.
+    hand_over(core);
     core.adopted = generation;
     core.slot->wants_interrupts.store(wants ? 1 : 0, std::memory_order_relaxed);
     // Release: guest context frees what older generations held once it sees this.

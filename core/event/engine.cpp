@@ -38,6 +38,7 @@ Result<void> Engine::open(SharedMemory& memory, const EngineSettings& settings) 
     state_->clock = Clock::from_khz(settings.tsc_khz);
     state_->script_budget = settings.script_budget;
     state_->script_ticks = state_->clock.to_ticks(settings.script_time_us);
+    state_->gather_ticks = state_->clock.to_ticks(settings.gather_time_us);
     state_->wake_pause_ticks = state_->clock.to_ticks(Wake::kPauseUs);
     state_->core_count = core_count_;
     state_->slots = RootPointer<CoreSlot>::from_guest(slots_, delta);
@@ -157,6 +158,23 @@ u64 Engine::adopted_by_all() const {
 
 bool Engine::wants_interrupts(u32 core) const {
     return slots_[core].wants_interrupts.load(std::memory_order_relaxed) != 0;
+}
+
+bool Engine::is_gathering() const {
+    for (u32 core = 0; core < core_count_; ++core)
+        if (slots_[core].gathers_since.load(std::memory_order_relaxed) != 0)
+            return true;
+    return false;
+}
+
+bool Engine::has_old_text(u64 now_tsc) const {
+    const u64 limit = state_->gather_ticks.load(std::memory_order_relaxed);
+    for (u32 core = 0; core < core_count_; ++core) {
+        const u64 since = slots_[core].gathers_since.load(std::memory_order_relaxed);
+        if (since != 0 && now_tsc - since >= limit)
+            return true;
+    }
+    return false;
 }
 
 u64 Engine::publish(Snapshot* snapshot) {

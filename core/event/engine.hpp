@@ -29,6 +29,7 @@ struct EngineSettings {
     u64 ring_bytes = ring::kDefaultBytes;
     u64 script_budget = RS_SCRIPT_DEFAULT_BUDGET;
     u64 script_time_us = 200'000;
+    u64 gather_time_us = 250'000;  ///< longest time text of 'imm no' is kept (MSG-3)
 };
 
 /// Guest context only, the caller serialises. Usable from zeroed memory.
@@ -63,6 +64,10 @@ public:
     /// The newest generation every participating core has adopted.
     u64 adopted_by_all() const;
     bool wants_interrupts(u32 core) const;
+    /// Whether any core keeps text of 'imm no'.
+    bool is_gathering() const;
+    /// Whether one keeps it longer than it may.
+    bool has_old_text(u64 now_tsc) const;
 
     /// Makes a snapshot the current one; the old one is kept until all cores have left it.
     /// @return the new generation.

@@ -8,6 +8,7 @@
 #include "base/types.hpp"
 #include "event/clock.hpp"
 #include "event/counter.hpp"
+#include "event/gather.hpp"
 #include "event/snapshot.hpp"
 #include "event/wake.hpp"
 #include "ring/producer.hpp"
@@ -29,6 +30,8 @@ struct alignas(kPageSize) CoreStats {
     Counter self_wakes;       // 0x40
     Counter refused_runs;     // 0x48 scripts not run because they were nested too deeply
 
+    Counter ignored_by_vector[256];  // 0x50
+
     /// Root, at the start and the end of what happens at one exit.
     void open() { sequence.add(1); }
     void close() { sequence.add(1); }
@@ -39,6 +42,7 @@ struct alignas(64) CoreSlot {
     std::atomic<u64> adopted;           // generation, written by root
     std::atomic<u32> wants_interrupts;  // written by root at adoption
     std::atomic<u32> is_participating;  // written by guest context: virtualized
+    std::atomic<u64> gathers_since;     // TSC, written by root: when the text it keeps began, or 0
 };
 
 /// The shared state; root reaches it by a root pointer.
@@ -50,8 +54,9 @@ struct EngineState {
 
     // Constant while loaded.
     alignas(64) Clock clock;
-    u64 script_budget = 0;  // operations a run
-    u64 script_ticks = 0;   // TSC ticks a run
+    u64 script_budget = 0;          // operations a run
+    u64 script_ticks = 0;           // TSC ticks a run
+    std::atomic<u64> gather_ticks;  // longest time text is gathered
     u64 wake_pause_ticks = 0;
     u32 core_count = 0;
     RootPointer<CoreSlot> slots;  // core_count entries
@@ -75,7 +80,9 @@ struct CoreState {
     u64 adopted = 0;
     bool wants_interrupts = false;
     bool has_kick_request = false;
+    u32 wants_exceptions = 0;  // bit n: an enabled event asks for exception n
     Wake wake;
+    Gathered gathered;
     ring::Producer producer;
     script::Frame frames[kFrames];
 };

@@ -7,6 +7,7 @@
 
 #include "base/root_pointer.hpp"
 #include "base/types.hpp"
+#include "event/code.hpp"
 #include "event/counter.hpp"
 #include "ringside/event.h"
 
@@ -32,12 +33,12 @@ struct alignas(64) EventCounters {
 static_assert(sizeof(EventCounters) == 128);
 
 struct Action {
-    u32 type = 0;   // 0x00 RS_ACT_*
-    u32 flags = 0;  // 0x04 RS_ACTF_*
-    // Verified and linked image of RS_ACT_SCRIPT.
-    RootPointer<const u8> program;  // 0x08
+    u32 type = 0;                   // 0x00 RS_ACT_*
+    u32 flags = 0;                  // 0x04 RS_ACTF_*
+    RootPointer<const u8> program;  // 0x08 verified and linked image of RS_ACT_SCRIPT
     u32 program_bytes = 0;          // 0x10
     u32 reserved = 0;
+    Code code;  // 0x18 of RS_ACT_CODE
 };
 
 /// Words that guest context and root flip at any time, on a cache line of their own.
@@ -50,23 +51,30 @@ struct alignas(64) EventFlips {
     std::atomic<u32> stop;
     std::atomic<u32> owner;  // client, kNoOwner when it is gone
     std::atomic<u32> consecutive_errors;
-    std::atomic<u32> has_warned;  // one warning about unknown event ids
-    std::atomic<u32> reports;     // diagnostics in the current window
-    std::atomic<u32> suppressed;  // diagnostics left out since the last one
-    std::atomic<u64> window_tsc;  // when the current window began, 0: none yet
+    std::atomic<u32> has_warned;     // one warning about unknown event ids
+    std::atomic<u32> has_warned_sc;  // one about event_sc() in the post stage
+    std::atomic<u32> reports;        // diagnostics in the current window
+    std::atomic<u32> suppressed;     // diagnostics left out since the last one
+    std::atomic<u64> window_tsc;     // when the current window began, 0: none yet
 };
 
 struct alignas(64) Event {
     u64 tag = 0;
     u64 cookie = 0;
     u32 id = 0;
-    u32 vector = 0;      // or RS_VECTOR_ALL
+    u32 type = 0;        // RS_EVENT_EXTERNAL_INTERRUPT or RS_EVENT_EXCEPTION
+    u32 vector = 0;      // or RS_VECTOR_ALL: all of its type
     u32 core_id = 0;     // or RS_ANY
     u32 process_id = 0;  // or RS_ANY
     u32 flags = 0;       // RS_EVF_*
-    u32 stage = 0;       // RS_STAGE_*
-    u32 action_count = 0;
+    u32 stage = 0;       // RS_STAGE_*: bits, pre and post
+    // Actions are only ever appended: each occurrence takes the count once (API-9).
+    std::atomic<u32> action_count;
+    u32 buffer_bytes = 0;
+    u64 buffer = 0;  // guest virtual address of the safe buffer, or 0
+    RootPointer<const u8> buffer_in_root;
     RootPointer<EventCounters> counters;  // one for each core
+    Code condition;                       // empty: unconditional
     Action actions[RS_MAX_ACTIONS];
 
     EventFlips flips;
@@ -88,13 +96,21 @@ struct alignas(64) Event {
     bool is_cleared() const {
         return flips.is_clear_requested.load(std::memory_order_acquire) != 0;
     }
-    bool matches(u32 of_vector) const { return vector == of_vector || vector == RS_VECTOR_ALL; }
+    /// Whether `of_vector` is of the event's type and one it asks for.
+    bool matches(u32 of_vector) const {
+        return vector == of_vector || (vector == RS_VECTOR_ALL && is_of_type(of_vector));
+    }
+    bool is_of_type(u32 of_vector) const {
+        return (type == RS_EVENT_EXCEPTION) == (of_vector < RS_VECTOR_FIRST);
+    }
+    bool is_short_circuit() const { return (flags & RS_EVF_SHORT_CIRCUIT) != 0; }
+    bool has_stage(u32 bit) const { return (stage & bit) != 0; }
     bool concerns(u32 core) const { return core_id == core || core_id == RS_ANY; }
 
     /// Enabling takes the mark away (EVT-5). An event without actions stays disabled. All three
     /// return whether the event changed.
     bool enable() {
-        if (action_count == 0)
+        if (action_count.load(std::memory_order_relaxed) == 0)
             return false;
         flips.consecutive_errors.store(0, std::memory_order_relaxed);
         flips.is_faulted.store(0, std::memory_order_relaxed);

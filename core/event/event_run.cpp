@@ -60,23 +60,91 @@ bool flip_event(CoreState& core, const Snapshot& snapshot, u64 id, Flip flip) {
 }
 
 EventRun::EventRun(Arrival& arrival, Event& event)
-    : arrival_{arrival}, event_{event}, counters_{event.counters.in_root()[arrival.core.core]} {}
+    : arrival_{arrival},
+      event_{event},
+      counters_{event.counters.in_root()[arrival.core.core]},
+      ignores_{arrival.stage == RS_STAGE_PRE && event.is_short_circuit()} {}
 
-void EventRun::run() {
-    counters_.triggers_pre.add(1);
+bool EventRun::run() {
     const u64 start = arrival_.guest.tsc();
-    // A script that disables or clears its own event finishes this occurrence (EVT-9); guest
-    // context ends it (SCR-7), and so does the mark of too many errors.
-    for (u32 i = 0; i < event_.action_count; ++i) {
-        if (event_.flips.stop.load(std::memory_order_relaxed) != 0 ||
-            event_.flips.is_faulted.load(std::memory_order_relaxed) != 0)
-            break;
+    if (!event_.condition.is_empty() && !condition_holds()) {
+        counters_.condition_false.add(1);
+        return false;
+    }
+    (arrival_.stage == RS_STAGE_PRE ? counters_.triggers_pre : counters_.triggers_post).add(1);
+    const u32 count = event_.action_count.load(std::memory_order_acquire);
+    for (u32 i = 0; i < count && !has_ended(); ++i) {
+        is_immediate_ = (event_.actions[i].flags & RS_ACTF_IMMEDIATE) != 0;
         if (event_.actions[i].type == RS_ACT_SCRIPT)
             run_script(i);
+        else if (event_.actions[i].type == RS_ACT_CODE)
+            run_code(i);
     }
     const u64 cycles = arrival_.guest.tsc() - start;
     counters_.cycles_total.add(cycles);
     counters_.cycles_max.raise_to(cycles);
+    return ignores_;
+}
+
+/// A script that disables or clears its own event finishes this occurrence (EVT-9); guest context
+/// ends it (SCR-7), and so does the mark of a fault or of too many errors.
+bool EventRun::has_ended() const {
+    return event_.flips.stop.load(std::memory_order_relaxed) != 0 ||
+           event_.flips.is_faulted.load(std::memory_order_relaxed) != 0;
+}
+
+bool EventRun::condition_holds() {
+    const CodeResult result = arrival_.code.run({.code = event_.condition,
+                                                 .is_condition = true,
+                                                 .buffer = event_.buffer,
+                                                 .context = arrival_.vector});
+    if (result.end == CodeEnd::kReturned)
+        return result.value != 0;
+    count_fault(RS_DIAG_CONDITION, result);
+    return false;
+}
+
+void EventRun::run_code(u32 action) {
+    const CodeResult result = arrival_.code.run({.code = event_.actions[action].code,
+                                                 .is_condition = false,
+                                                 .buffer = event_.buffer,
+                                                 .context = arrival_.vector});
+    if (result.end != CodeEnd::kReturned)
+        count_fault(action, result);
+    else if (event_.buffer != 0 && result.value == event_.buffer)
+        send_buffer();
+}
+
+/// The whole safe buffer as one binary message, in as many records as it takes (CTX-11).
+void EventRun::send_buffer() {
+    hand_over(arrival_.core);
+    const u8* from = event_.buffer_in_root.in_root();
+    const u64 now = arrival_.guest.tsc();
+    for (u32 left = event_.buffer_bytes; left != 0;) {
+        const u32 count = left < RS_MAX_MESSAGE_BYTES ? left : RS_MAX_MESSAGE_BYTES;
+        ring::Message part = message(RS_MSG_BINARY, from, count, now);
+        part.flags = left > count ? RS_MSGF_MORE : 0;
+        write(part, ring::Room::kText);
+        from += count;
+        left -= count;
+    }
+}
+
+void EventRun::event_sc(bool skip) {
+    if (arrival_.stage == RS_STAGE_PRE) {
+        ignores_ = skip;
+        return;
+    }
+    if (event_.flips.has_warned_sc.exchange(1, std::memory_order_relaxed) != 0)
+        return;
+    report({.code = RS_NOTICE_SC_IN_POST,
+            .action = 0,
+            .pc = 0,
+            .suppressed = 0,
+            .value = 0,
+            .disabled = 0,
+            .kind = RS_DIAG_NOTICE},
+           arrival_.guest.tsc());
 }
 
 void EventRun::run_script(u32 action) {
@@ -91,6 +159,8 @@ void EventRun::run_script(u32 action) {
     script::RunContext context;
     context.context = arrival_.vector;
     context.event_id = event_.id;
+    context.stage = arrival_.stage == RS_STAGE_PRE ? 0 : 1;
+    context.buffer = event_.buffer;
     context.budget = engine.script_budget;
     context.deadline_tsc = now + engine.script_ticks < now ? ~u64{0} : now + engine.script_ticks;
     context.stop = reinterpret_cast<const volatile u32*>(&event_.flips.stop);
@@ -108,6 +178,27 @@ void EventRun::run_script(u32 action) {
     }
 }
 
+void EventRun::mark_faulted() {
+    event_.flips.is_faulted.store(1, std::memory_order_relaxed);
+    event_.disable();
+    announce(arrival_.core);
+}
+
+/// The first fault of code ends its event (CTX-9).
+void EventRun::count_fault(u32 action, const CodeResult& result) {
+    counters_.code_faults.add(1);
+    mark_faulted();
+    const Code& code = action == RS_DIAG_CONDITION ? event_.condition : event_.actions[action].code;
+    report({.code = result.end == CodeEnd::kTimeout ? RS_CODE_TIMEOUT : result.vector,
+            .action = action,
+            .pc = result.offset <= code.length ? u32(result.offset) : ~u32{0},
+            .suppressed = 0,
+            .value = result.address,
+            .disabled = 1,
+            .kind = RS_DIAG_CODE},
+           arrival_.guest.tsc());
+}
+
 void EventRun::count_error(u32 action, const script::RunResult& result) {
     EventFlips& flips = event_.flips;
     counters_.script_errors.add(1);
@@ -115,24 +206,25 @@ void EventRun::count_error(u32 action, const script::RunResult& result) {
     const u32 in_a_row = flips.consecutive_errors.fetch_add(1, std::memory_order_relaxed) + 1;
     // Exactly one core sees the number reached.
     const bool is_last = in_a_row == kErrorsUntilFaulted;
-    if (is_last) {
-        flips.is_faulted.store(1, std::memory_order_relaxed);
-        event_.disable();
-        announce(arrival_.core);
-    }
+    if (is_last)
+        mark_faulted();
     if (!may_report(now) && !is_last) {
         flips.suppressed.fetch_add(1, std::memory_order_relaxed);
         return;
     }
-    const rs_diagnostic diagnostic = {
-        .code = static_cast<u32>(result.error),
-        .action = action,
-        .pc = result.pc,
-        .suppressed = flips.suppressed.exchange(0, std::memory_order_relaxed),
-        .value = result.value,
-        .disabled = is_last ? 1u : 0u,
-        .kind = RS_DIAG_SCRIPT};
-    write(RS_MSG_DIAGNOSTIC, &diagnostic, sizeof diagnostic, ring::Room::kControl, now);
+    report({.code = static_cast<u32>(result.error),
+            .action = action,
+            .pc = result.pc,
+            .suppressed = flips.suppressed.exchange(0, std::memory_order_relaxed),
+            .value = result.value,
+            .disabled = is_last ? 1u : 0u,
+            .kind = RS_DIAG_SCRIPT},
+           now);
+}
+
+void EventRun::report(const rs_diagnostic& diagnostic, u64 now) {
+    hand_over(arrival_.core);
+    write(message(RS_MSG_DIAGNOSTIC, &diagnostic, sizeof diagnostic, now), ring::Room::kControl);
 }
 
 /// Ten a second for each event, all cores together; a race at the edge of a window may let one or
@@ -158,21 +250,61 @@ bool EventRun::flip(u64 id, Flip flip) {
 }
 
 void EventRun::emit(const char* text, usize length) {
-    write(RS_MSG_TEXT, text, static_cast<u32>(length), ring::Room::kText, arrival_.guest.tsc());
+    if (!is_immediate_) {
+        gather(text, static_cast<u32>(length));
+        return;
+    }
+    hand_over(arrival_.core);
+    write(message(RS_MSG_TEXT, text, static_cast<u32>(length), arrival_.guest.tsc()),
+          ring::Room::kText);
 }
 
-void EventRun::write(u16 kind, const void* payload, u32 len, ring::Room room, u64 now) {
+void EventRun::gather(const char* text, u32 length) {
     CoreState& core = arrival_.core;
+    Gathered& gathered = core.gathered;
     const u32 owner = event_.flips.owner.load(std::memory_order_relaxed);
-    if (owner == kNoOwner || !core.producer.write({.kind = kind,
-                                                   .owner = owner,
-                                                   .pid = arrival_.pid(),
-                                                   .tag = event_.tag,
-                                                   .cookie = event_.cookie,
-                                                   .time_ns = core.engine->clock.to_ns(now),
-                                                   .payload = payload,
-                                                   .len = len},
-                                                  room)) {
+    if (owner == kNoOwner) {
+        counters_.lost_messages.add(1);
+        return;
+    }
+    if (length > Gathered::kCapacity)
+        length = Gathered::kCapacity;
+    if (!gathered.is_empty() &&
+        (gathered.tag != event_.tag || length > Gathered::kCapacity - gathered.length))
+        hand_over(core);
+    if (gathered.is_empty()) {
+        const u64 now = arrival_.guest.tsc();
+        gathered.owner = owner;
+        gathered.pid = arrival_.pid();
+        gathered.tag = event_.tag;
+        gathered.cookie = event_.cookie;
+        gathered.time_ns = core.engine->clock.to_ns(now);
+        gathered.since_tsc = now;
+        gathered.counters = &counters_;
+        core.slot->gathers_since.store(now == 0 ? 1 : now, std::memory_order_relaxed);
+        // Who waits has to look when the text gets old, even if nothing makes this core exit then.
+        if (core.producer.has_waiting_reader())
+            core.wake.note();
+    }
+    copy_bytes(gathered.text + gathered.length, text, length);
+    gathered.length += length;
+    ++gathered.prints;
+}
+
+ring::Message EventRun::message(u16 kind, const void* payload, u32 len, u64 now) {
+    return {.kind = kind,
+            .owner = event_.flips.owner.load(std::memory_order_relaxed),
+            .pid = arrival_.pid(),
+            .tag = event_.tag,
+            .cookie = event_.cookie,
+            .time_ns = arrival_.core.engine->clock.to_ns(now),
+            .payload = payload,
+            .len = len};
+}
+
+void EventRun::write(const ring::Message& message, ring::Room room) {
+    CoreState& core = arrival_.core;
+    if (message.owner == kNoOwner || !core.producer.write(message, room)) {
         counters_.lost_messages.add(1);
         return;
     }

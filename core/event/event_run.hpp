@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One triggered event on one core: its messages, and what its script does to other events.
+// One event at one occurrence on one core: its condition, its actions, its messages, and what its
+// script does to other events.
 #pragma once
 
 #include "base/types.hpp"
@@ -9,12 +10,17 @@
 
 namespace ringside::event {
 
-/// What one arrival knows, shared by all events it triggers.
+/// One stage of one occurrence, shared by all events it triggers.
 class Arrival {
 public:
-    Arrival(CoreState& on_core, const Snapshot& at_snapshot, u8 of_vector,
-            script::GuestAccess& of_guest)
-        : core{on_core}, snapshot{at_snapshot}, guest{of_guest}, vector{of_vector} {}
+    Arrival(CoreState& on_core, const Snapshot& at_snapshot, u8 of_vector, u32 at_stage,
+            script::GuestAccess& of_guest, CodeRunner& with_code)
+        : core{on_core},
+          snapshot{at_snapshot},
+          guest{of_guest},
+          code{with_code},
+          stage{at_stage},
+          vector{of_vector} {}
 
     /// The interrupted task's thread group; asked for once.
     u32 pid();
@@ -22,6 +28,8 @@ public:
     CoreState& core;
     const Snapshot& snapshot;
     script::GuestAccess& guest;
+    CodeRunner& code;
+    u32 stage;  ///< RS_STAGE_PRE or RS_STAGE_POST
     u8 vector;
 
 private:
@@ -37,26 +45,38 @@ class EventRun final : public script::EventHooks {
 public:
     EventRun(Arrival& arrival, Event& event);
 
-    /// Runs the actions in order.
-    void run();
+    /// Runs the actions in order if the condition holds.
+    /// @return whether the event triggered and wants the interrupt ignored.
+    bool run();
 
     void emit(const char* text, usize length) override;
     bool event_enable(u64 id) override { return flip(id, Flip::kEnable); }
     bool event_disable(u64 id) override { return flip(id, Flip::kDisable); }
     bool event_clear(u64 id) override { return flip(id, Flip::kClear); }
-    /// Programs with event_sc() are refused at registration.
-    void event_sc(bool) override {}
+    /// Sets this event's vote for this occurrence; in the post stage it is too late (SC-2, SC-5).
+    void event_sc(bool skip) override;
 
 private:
+    bool condition_holds();
+    bool has_ended() const;
     void run_script(u32 action);
+    void run_code(u32 action);
+    void send_buffer();
     void count_error(u32 action, const script::RunResult& result);
+    void count_fault(u32 action, const CodeResult& result);
+    void mark_faulted();
+    void gather(const char* text, u32 length);
+    void report(const rs_diagnostic& diagnostic, u64 now);
     bool may_report(u64 now);
     bool flip(u64 id, Flip flip);
-    void write(u16 kind, const void* payload, u32 len, ring::Room room, u64 now);
+    void write(const ring::Message& message, ring::Room room);
+    ring::Message message(u16 kind, const void* payload, u32 len, u64 now);
 
     Arrival& arrival_;
     Event& event_;
     EventCounters& counters_;
+    bool is_immediate_ = true;  ///< of the action that runs (MSG-2)
+    bool ignores_;
 };
 
 }  // namespace ringside::event

@@ -42,11 +42,19 @@ Result<void> check_words(const rs_event_detail& detail) {
     for (const u64 word : detail.reserved)
         if (word != 0)
             return Error{RS_ERR_BAD_IMAGE, word};
-    if (detail.event_type != RS_EVENT_EXTERNAL_INTERRUPT)
-        return Error{RS_ERR_BAD_EVENT_TYPE, detail.event_type};
     const u64 vector = detail.optional_param[0];
-    if (vector != RS_VECTOR_ALL && (vector < RS_VECTOR_FIRST || vector > RS_VECTOR_LAST))
-        return Error{RS_ERR_BAD_INTERRUPT_INDEX, vector};
+    switch (detail.event_type) {
+        case RS_EVENT_EXTERNAL_INTERRUPT:
+            if (vector != RS_VECTOR_ALL && (vector < RS_VECTOR_FIRST || vector > RS_VECTOR_LAST))
+                return Error{RS_ERR_BAD_INTERRUPT_INDEX, vector};
+            break;
+        case RS_EVENT_EXCEPTION:
+            if (vector != RS_VECTOR_ALL && vector >= RS_VECTOR_FIRST)
+                return Error{RS_ERR_BAD_EXCEPTION_INDEX, vector};
+            break;
+        default:
+            return Error{RS_ERR_BAD_EVENT_TYPE, detail.event_type};
+    }
     for (u32 i = 1; i < 6; ++i)
         if (detail.optional_param[i] != 0)
             return Error{RS_ERR_BAD_IMAGE, detail.optional_param[i]};
@@ -74,7 +82,8 @@ Result<void> check_lengths(const rs_event_detail& detail) {
     return {};
 }
 
-Result<void> take_action(Tail& tail, ActionImage& to) {
+/// @param tag  the event_tag the header must have
+Result<void> take_action(Tail& tail, ActionImage& to, u64 tag) {
     u32 size = 0;
     if (tail.rest().size() < sizeof size)
         return Error{RS_ERR_BAD_IMAGE};
@@ -83,7 +92,7 @@ Result<void> take_action(Tail& tail, ActionImage& to) {
         return Error{RS_ERR_BAD_IMAGE, size};
     RS_TRY(read_request(tail.rest().first(size), &to.header, sizeof to.header));
     (void)tail.take(size);
-    if ((to.header.flags & ~RS_ACTF_IMMEDIATE) != 0 || to.header.event_tag != 0)
+    if ((to.header.flags & ~RS_ACTF_IMMEDIATE) != 0 || to.header.event_tag != tag)
         return Error{RS_ERR_BAD_IMAGE, to.header.flags};
     if (to.header.action_type > RS_ACT_CODE)
         return Error{RS_ERR_BAD_ACTION_TYPE, to.header.action_type};
@@ -104,18 +113,11 @@ Result<void> take_action(Tail& tail, ActionImage& to) {
 /// Combinations that are wrong for ever, then those that this version does not offer.
 Result<void> check_offer(const Registration& registration) {
     const rs_event_detail& detail = registration.detail;
-    const bool is_short_circuit = (detail.flags & RS_EVF_SHORT_CIRCUIT) != 0;
-    if (is_short_circuit && detail.stage != RS_STAGE_PRE)
+    if ((detail.flags & RS_EVF_SHORT_CIRCUIT) != 0 && detail.stage != RS_STAGE_PRE)
         return Error{RS_ERR_SC_NEEDS_PRE, detail.stage};
-    if (is_short_circuit || detail.stage != RS_STAGE_PRE || detail.condition_len != 0 ||
-        detail.safe_buffer_len != 0)
-        return Error{RS_ERR_NOT_YET};
-    for (u32 i = 0; i < detail.action_count; ++i) {
+    for (u32 i = 0; i < detail.action_count; ++i)
         if (registration.actions[i].header.action_type == RS_ACT_BREAK)
             return Error{RS_ERR_BREAK_NEEDS_DEBUGGER, i};
-        if (registration.actions[i].header.action_type == RS_ACT_CODE)
-            return Error{RS_ERR_NOT_YET, i};
-    }
     return {};
 }
 
@@ -150,10 +152,12 @@ Result<void> parse_registration(std::span<const u8> image, Registration& to) {
         detail.stage = RS_STAGE_PRE;
 
     Tail tail{image.subspan(detail.size)};
-    if (const auto condition = tail.take(detail.condition_len); !condition)
+    const auto condition = tail.take(detail.condition_len);
+    if (!condition)
         return condition.error();
+    to.condition = *condition;
     for (u32 i = 0; i < detail.action_count; ++i)
-        RS_TRY(take_action(tail, to.actions[i]));
+        RS_TRY(take_action(tail, to.actions[i], 0));
     const auto command = tail.take(detail.command_len);
     if (!command)
         return command.error();
@@ -161,6 +165,19 @@ Result<void> parse_registration(std::span<const u8> image, Registration& to) {
     if (!tail.is_empty())
         return Error{RS_ERR_BAD_IMAGE, tail.rest().size()};
     return check_offer(to);
+}
+
+Result<void> parse_action(std::span<const u8> image, ActionImage& to) {
+    rs_action header{};
+    RS_TRY(read_request(image.first(image.size() < sizeof header ? image.size() : sizeof header),
+                        &header, sizeof header));
+    Tail tail{image};
+    RS_TRY(take_action(tail, to, header.event_tag));
+    if (!tail.is_empty())
+        return Error{RS_ERR_BAD_IMAGE, tail.rest().size()};
+    if (to.header.action_type == RS_ACT_BREAK)
+        return Error{RS_ERR_BREAK_NEEDS_DEBUGGER};
+    return {};
 }
 
 Result<void> check_machine(const rs_event_detail& detail, Machine& machine) {

@@ -20,6 +20,7 @@ struct ActionImage {
 /// An image that passed parse_registration(); spans lie in the caller's bytes.
 struct Registration {
     rs_event_detail detail = {};  ///< fields unknown to the caller are 0, stage is never 0
+    std::span<const u8> condition;
     ActionImage actions[RS_MAX_ACTIONS];
     std::span<const u8> command;
 };
@@ -32,6 +33,9 @@ Result<void> read_request(std::span<const u8> bytes, void* to, u32 known_bytes);
 /// Checks everything that can be said from the image alone: structure, limits, words, then
 /// combinations, then what this version does not offer. Scripts are not verified here.
 Result<void> parse_registration(std::span<const u8> image, Registration& to);
+
+/// The like for the image of RS_IOC_ADD_ACTION: one rs_action and its payload.
+Result<void> parse_action(std::span<const u8> image, ActionImage& to);
 
 /// Checks what depends on the machine: core and process exist (API-7).
 Result<void> check_machine(const rs_event_detail& detail, Machine& machine);

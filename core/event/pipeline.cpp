@@ -45,19 +45,64 @@ private:
 
 }  // namespace
 
-Verdict run_events(CoreState& core, const Snapshot& snapshot, Range range, u8 vector,
-                   script::GuestAccess& guest) {
-    Arrival arrival{core, snapshot, vector, guest};
+namespace {
+
+/// Runs one stage of the active events of `range` whose filters match.
+/// @return whether one of them wants the interrupt ignored.
+bool run_stage(Arrival& arrival, Range range) {
+    bool ignores = false;
+    const u32 core = arrival.core.core;
     for (u32 i = 0; i < range.count; ++i) {
-        Event& event = snapshot.event_in_root(range.first + i);
-        if (!event.is_active())
+        Event& event = arrival.snapshot.event_in_root(range.first + i);
+        if (!event.has_stage(arrival.stage) || !event.is_active())
             continue;
-        event.counters.in_root()[core.core].arrivals.add(1);
+        EventCounters& counters = event.counters.in_root()[core];
+        // An event that runs in the post stage alone counts the arrival there.
+        if (arrival.stage == RS_STAGE_PRE || !event.has_stage(RS_STAGE_PRE))
+            counters.arrivals.add(1);
         if (event.process_id != RS_ANY && event.process_id != arrival.pid())
             continue;
-        EventRun{arrival, event}.run();
+        if (EventRun{arrival, event}.run()) {
+            counters.ignored.add(1);
+            ignores = true;
+        }
     }
-    return Verdict::kDeliver;
+    return ignores;
+}
+
+bool has_post(const Snapshot& snapshot, Range range) {
+    for (u32 i = 0; i < range.count; ++i)
+        if (snapshot.event_in_root(range.first + i).has_stage(RS_STAGE_POST))
+            return true;
+    return false;
+}
+
+}  // namespace
+
+Verdict run_events(CoreState& core, const Snapshot& snapshot, Range range, u8 vector,
+                   script::GuestAccess& guest, CodeRunner& code) {
+    Arrival arrival{core, snapshot, vector, RS_STAGE_PRE, guest, code};
+    if (run_stage(arrival, range)) {
+        core.stats->ignored_by_vector[vector].add(1);
+        return Verdict::kIgnore;
+    }
+    return has_post(snapshot, range) ? Verdict::kDeliverWithPost : Verdict::kDeliver;
+}
+
+Verdict on_exception(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code) {
+    const Snapshot& snapshot = core.engine->current_in_root();
+    const Range range = snapshot.events_on(core.core, vector);
+    return range.count == 0 ? Verdict::kDeliver
+                            : run_events(core, snapshot, range, vector, guest, code);
+}
+
+void on_commit(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code) {
+    const Snapshot& snapshot = core.engine->current_in_root();
+    const Range range = snapshot.events_on(core.core, vector);
+    if (range.count == 0)
+        return;
+    Arrival arrival{core, snapshot, vector, RS_STAGE_POST, guest, code};
+    (void)run_stage(arrival, range);
 }
 
 void evaluate(CoreState& core, Evaluation& evaluation, script::GuestAccess& guest) {

@@ -53,18 +53,21 @@ Event* Registry::find(u64 tag) const {
     return found;
 }
 
-Result<void> Registry::check_limits(u64 vector) const {
+Result<void> Registry::check_limits(u32 type, u64 vector) const {
     if (count() >= RS_MAX_EVENTS || count_ > RS_MAX_EVENTS || next_id_ == ~u32{0})
         return Error{RS_ERR_TOO_MANY_EVENTS, count()};
-    u32 on_all = 0;
+    u32 on_all = 0;  // of the same type
     u32 on_vector[RS_VECTOR_LAST + 1] = {};
     for_each([&](const Event& event) {
-        if (event.vector == RS_VECTOR_ALL)
-            ++on_all;
-        else
+        if (event.vector != RS_VECTOR_ALL)
             ++on_vector[event.vector];
+        else if (event.type == type)
+            ++on_all;
     });
-    for (u32 i = RS_VECTOR_FIRST; i <= RS_VECTOR_LAST; ++i)
+    const bool is_exception = type == RS_EVENT_EXCEPTION;
+    const u32 first = is_exception ? 0 : RS_VECTOR_FIRST;
+    const u32 last = is_exception ? RS_VECTOR_FIRST - 1 : RS_VECTOR_LAST;
+    for (u32 i = first; i <= last; ++i)
         if ((vector == RS_VECTOR_ALL || vector == i) &&
             on_all + on_vector[i] >= RS_MAX_EVENTS_PER_VECTOR)
             return Error{RS_ERR_TOO_MANY_ON_VECTOR, i};
@@ -79,16 +82,13 @@ Result<Registry::Program> Registry::load_program(std::span<const u8> payload, bo
         return Error{RS_ERR_CANNOT_CREATE};
     copy_bytes(program.image, payload.data(), payload.size());
     const std::span<u8> image{program.image, payload.size()};
-    // Short-circuiting does not exist yet, so event_sc() is refused in events as well.
-    const script::VerifyResult verified = script::verify(image, {.in_event = false});
+    const script::VerifyResult verified = script::verify(image, {.in_event = in_event});
     Error error{RS_ERR_BAD_ACTION, verified.instruction};
     if (verified) {
         const auto linked = script::link(image, *globals_);
         if (linked)
             return program;
         error = linked.error();
-    } else if (in_event && verified.rule == script::Rule::kNotInThisContext) {
-        error = Error{RS_ERR_NOT_YET, verified.instruction};
     }
     memory.release(program.image, program.bytes);
     return error;
@@ -97,11 +97,11 @@ Result<Registry::Program> Registry::load_program(std::span<const u8> payload, bo
 Result<Event*> Registry::make_event(const Registration& registration, u32 owner) {
     SharedMemory& memory = engine_->memory();
     const rs_event_detail& detail = registration.detail;
-    const s64 delta = memory.root_delta();
     auto* const event = static_cast<Event*>(memory.allocate(sizeof(Event)));
     if (event == nullptr)
         return Error{RS_ERR_CANNOT_CREATE};
     event->cookie = detail.cookie;
+    event->type = detail.event_type;
     event->vector = static_cast<u32>(detail.optional_param[0]);
     event->core_id = detail.core_id;
     event->process_id = detail.process_id;
@@ -111,49 +111,114 @@ Result<Event*> Registry::make_event(const Registration& registration, u32 owner)
     for (u32 i = 0; i < RS_MAX_OUTPUTS; ++i)
         event->output_tag[i] = detail.output_tag[i];
     event->flips.owner = owner;
-    Error error{RS_ERR_CANNOT_CREATE};
-    const auto fail = [&] {
+    if (const auto filled = fill_event(*event, registration); !filled) {
         free_event(event);
-        return error;
-    };
+        return filled.error();
+    }
+    return event;
+}
+
+/// Everything of an event that takes memory; what was taken before an error stays for free_event().
+Result<void> Registry::fill_event(Event& event, const Registration& registration) {
+    SharedMemory& memory = engine_->memory();
+    const rs_event_detail& detail = registration.detail;
+    const s64 delta = memory.root_delta();
     auto* const counters =
         static_cast<EventCounters*>(memory.allocate(engine_->core_count() * sizeof(EventCounters)));
     if (counters == nullptr)
-        return fail();
-    event->counters = RootPointer<EventCounters>::from_guest(counters, delta);
+        return Error{RS_ERR_CANNOT_CREATE};
+    event.counters = RootPointer<EventCounters>::from_guest(counters, delta);
     if (!registration.command.empty()) {
-        event->command = static_cast<u8*>(memory.allocate(registration.command.size()));
-        if (event->command == nullptr)
-            return fail();
-        event->command_len = static_cast<u32>(registration.command.size());
-        copy_bytes(event->command, registration.command.data(), registration.command.size());
+        event.command = static_cast<u8*>(memory.allocate(registration.command.size()));
+        if (event.command == nullptr)
+            return Error{RS_ERR_CANNOT_CREATE};
+        event.command_len = static_cast<u32>(registration.command.size());
+        copy_bytes(event.command, registration.command.data(), registration.command.size());
+    }
+    if (detail.safe_buffer_len != 0) {
+        auto* const buffer = static_cast<u8*>(memory.allocate_for_user(detail.safe_buffer_len));
+        if (buffer == nullptr)
+            return Error{RS_ERR_NO_BUFFER_MEMORY, detail.safe_buffer_len};
+        event.buffer = reinterpret_cast<u64>(buffer);
+        event.buffer_bytes = detail.safe_buffer_len;
+        event.buffer_in_root = RootPointer<const u8>::from_guest(buffer, delta);
+    }
+    if (!registration.condition.empty()) {
+        const auto condition = load_code(registration.condition);
+        if (!condition)
+            return condition.error();
+        event.condition = *condition;
     }
     for (u32 i = 0; i < detail.action_count; ++i) {
-        const ActionImage& action = registration.actions[i];
-        const auto program = load_program(action.payload, true);
-        if (!program) {
-            error = program.error();
-            return fail();
-        }
-        event->actions[i].type = action.header.action_type;
-        event->actions[i].flags = action.header.flags;
-        event->actions[i].program = RootPointer<const u8>::from_guest(program->image, delta);
-        event->actions[i].program_bytes = program->bytes;
-        event->action_count = i + 1;
-        if (action.header.script_pointer != script::ProgramView{program->image}.code_count()) {
-            error = Error{RS_ERR_BAD_ACTION, action.header.script_pointer};
-            return fail();
-        }
+        const auto action = load_action(registration.actions[i]);
+        if (!action)
+            return action.error();
+        event.actions[i] = *action;
+        event.action_count.store(i + 1, std::memory_order_relaxed);
     }
-    return event;
+    return {};
+}
+
+/// A copy in pages of its own, with the RET that ends it (CTX-5).
+Result<Code> Registry::load_code(std::span<const u8> bytes) {
+    constexpr u8 kRet = 0xc3;
+    SharedMemory& memory = engine_->memory();
+    auto* const pages = static_cast<u8*>(memory.allocate(align_up(bytes.size() + 1, kPageSize)));
+    if (pages == nullptr)
+        return Error{RS_ERR_CANNOT_CREATE};
+    copy_bytes(pages, bytes.data(), bytes.size());
+    pages[bytes.size()] = kRet;
+    return Code{.bytes = RootPointer<const u8>::from_guest(pages, memory.root_delta()),
+                .length = static_cast<u32>(bytes.size())};
+}
+
+void Registry::release_code(const Code& code) {
+    SharedMemory& memory = engine_->memory();
+    if (!code.is_empty())
+        memory.release(const_cast<u8*>(code.bytes.in_guest(memory.root_delta())),
+                       align_up(code.length + u64{1}, kPageSize));
+}
+
+Result<Action> Registry::load_action(const ActionImage& image) {
+    Action action;
+    action.type = image.header.action_type;
+    action.flags = image.header.flags;
+    if (action.type == RS_ACT_CODE) {
+        const auto code = load_code(image.payload);
+        if (!code)
+            return code.error();
+        action.code = *code;
+        return action;
+    }
+    const auto program = load_program(image.payload, true);
+    if (!program)
+        return program.error();
+    action.program =
+        RootPointer<const u8>::from_guest(program->image, engine_->memory().root_delta());
+    action.program_bytes = program->bytes;
+    if (image.header.script_pointer != script::ProgramView{program->image}.code_count()) {
+        release_action(action);
+        return Error{RS_ERR_BAD_ACTION, image.header.script_pointer};
+    }
+    return action;
+}
+
+void Registry::release_action(const Action& action) {
+    SharedMemory& memory = engine_->memory();
+    release_code(action.code);
+    if (action.program_bytes != 0)
+        memory.release(const_cast<u8*>(action.program.in_guest(memory.root_delta())),
+                       action.program_bytes);
 }
 
 void Registry::free_event(Event* event) {
     SharedMemory& memory = engine_->memory();
     const s64 delta = memory.root_delta();
-    for (u32 i = 0; i < event->action_count; ++i)
-        memory.release(const_cast<u8*>(event->actions[i].program.in_guest(delta)),
-                       event->actions[i].program_bytes);
+    for (u32 i = 0; i < event->action_count.load(std::memory_order_relaxed); ++i)
+        release_action(event->actions[i]);
+    release_code(event->condition);
+    if (event->buffer != 0)
+        memory.release_for_user(reinterpret_cast<void*>(event->buffer), event->buffer_bytes);
     if (event->command != nullptr)
         memory.release(event->command, event->command_len);
     if (event->counters)
@@ -168,7 +233,7 @@ Result<u64> Registry::add(std::span<const u8> image, u32 owner) {
     RS_TRY(check_machine(registration.detail, *machine_));
     // Events that scripts have cleared leave room.
     (void)reclaim();
-    RS_TRY(check_limits(registration.detail.optional_param[0]));
+    RS_TRY(check_limits(registration.detail.event_type, registration.detail.optional_param[0]));
     const auto made = make_event(registration, owner);
     if (!made)
         return made.error();
@@ -185,6 +250,27 @@ Result<u64> Registry::add(std::span<const u8> image, u32 owner) {
     }
     ++next_id_;
     return event->tag;
+}
+
+Result<void> Registry::add_action(std::span<const u8> image) {
+    ActionImage parsed;
+    RS_TRY(parse_action(image, parsed));
+    Event* const event = find(parsed.header.event_tag);
+    if (event == nullptr)
+        return Error{RS_ERR_NO_SUCH_EVENT, parsed.header.event_tag};
+    const u32 count = event->action_count.load(std::memory_order_relaxed);
+    if (count == RS_MAX_ACTIONS)
+        return Error{RS_ERR_TOO_MANY_ACTIONS, count};
+    const auto action = load_action(parsed);
+    if (!action)
+        return action.error();
+    event->actions[count] = *action;
+    // Release: who sees the count sees the action.
+    event->action_count.store(count + 1, std::memory_order_release);
+    if (count == 0 && (event->flags & RS_EVF_START_DISABLED) == 0)
+        event->enable();
+    engine_->announce();
+    return {};
 }
 
 /// Publishes a snapshot without the events that were cleared, and retires those.

@@ -31,6 +31,11 @@ public:
     /// @return the tag.
     Result<u64> add(std::span<const u8> image, u32 owner);
 
+    /// Appends one action to a live event: each occurrence sees the old or the new list (API-9). An
+    /// event without actions is enabled by its first unless it was to start disabled.
+    /// @param image  private copy of struct rs_action and its payload, aligned to 8.
+    Result<void> add_action(std::span<const u8> image);
+
     /// Queries, enables, disables or clears one event or all (RS_TAG_ALL); fills is_enabled, with
     /// RS_TAG_ALL: any event is. In effect for arrivals that begin after all cores have adopted
     /// the generation found afterwards (TRG-7).
@@ -68,8 +73,13 @@ private:
     };
 
     Result<Program> load_program(std::span<const u8> payload, bool in_event);
+    Result<Code> load_code(std::span<const u8> bytes);
+    void release_code(const Code& code);
+    Result<Action> load_action(const ActionImage& image);
+    void release_action(const Action& action);
     Result<Event*> make_event(const Registration& registration, u32 owner);
-    Result<void> check_limits(u64 vector) const;
+    Result<void> fill_event(Event& event, const Registration& registration);
+    Result<void> check_limits(u32 type, u64 vector) const;
     void free_event(Event* event);
     void clear(Event& event);
     bool rebuild();

@@ -47,14 +47,14 @@ void clear_answer(rs_event_stat& request) {
 }
 
 u32 marks_of(const Event& event) {
-    return (event.action_count == 0 ? RS_MARK_NO_ACTION : 0) |
+    return (event.action_count.load(std::memory_order_relaxed) == 0 ? RS_MARK_NO_ACTION : 0) |
            (event.flips.is_faulted.load(std::memory_order_relaxed) != 0 ? RS_MARK_FAULTED : 0);
 }
 
 rs_event_entry entry_of(const Event& event) {
     return {.tag = event.tag,
             .cookie = event.cookie,
-            .event_type = RS_EVENT_EXTERNAL_INTERRUPT,
+            .event_type = event.type,
             .stage = event.stage,
             .core_id = event.core_id,
             .process_id = event.process_id,
@@ -62,7 +62,7 @@ rs_event_entry entry_of(const Event& event) {
             .flags = event.flags,
             .is_enabled = event.is_active() ? 1u : 0u,
             .marks = marks_of(event),
-            .action_count = event.action_count,
+            .action_count = event.action_count.load(std::memory_order_relaxed),
             .command_len = event.command_len,
             .reserved = 0};
 }
@@ -109,6 +109,14 @@ Result<void> Registry::stat(rs_event_stat& request) const {
             event->counters.in_guest(engine_->memory().root_delta());
         for (u32 core = 0; core < engine_->core_count(); ++core)
             add_counters(counters[core], request);
+        return {};
+    }
+    if (request.kind == RS_STAT_VECTOR) {
+        if (request.tag > RS_VECTOR_LAST)
+            return Error{RS_ERR_BAD_INTERRUPT_INDEX, request.tag};
+        clear_answer(request);
+        for (u32 core = 0; core < engine_->core_count(); ++core)
+            request.ignored += engine_->stats(core).ignored_by_vector[request.tag].get();
         return {};
     }
     if (request.kind != RS_STAT_CORE)

@@ -16,6 +16,10 @@ public:
     virtual void* allocate(usize bytes) = 0;
     /// @param bytes  as passed to allocate().
     virtual void release(void* memory, usize bytes) = 0;
+    /// The like for memory that belongs to the user: scripts and user code may reach it at its
+    /// address of guest context, as they may any kernel memory.
+    virtual void* allocate_for_user(usize bytes) = 0;
+    virtual void release_for_user(void* memory, usize bytes) = 0;
     /// What root mode adds to an address of guest context; constant while memory is in use.
     virtual s64 root_delta() = 0;
 

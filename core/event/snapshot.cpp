@@ -78,15 +78,21 @@ private:
             if (is_in(table, *events_[i]) && events_[i]->vector < 256)
                 is_named[events_[i]->vector] = true;
         const Range all = append(table, [](const Event&) { return true; });
-        const Range every_vector =
-            append(table, [](const Event& event) { return event.vector == RS_VECTOR_ALL; });
+        const auto of_every_vector = [this, table](u32 type) {
+            return append(table, [type](const Event& event) {
+                return event.vector == RS_VECTOR_ALL && event.type == type;
+            });
+        };
+        const Range every_exception = of_every_vector(RS_EVENT_EXCEPTION);
+        const Range every_interrupt = of_every_vector(RS_EVENT_EXTERNAL_INTERRUPT);
         if (tables_ != nullptr)
             tables_[table].all = all;
-        for (u32 vector = RS_VECTOR_FIRST; vector <= RS_VECTOR_LAST; ++vector) {
+        for (u32 vector = 0; vector <= RS_VECTOR_LAST; ++vector) {
             const Range range =
                 is_named[vector]
                     ? append(table, [vector](const Event& event) { return event.matches(vector); })
-                    : every_vector;
+                : vector < RS_VECTOR_FIRST ? every_exception
+                                           : every_interrupt;
             if (tables_ != nullptr)
                 tables_[table].vectors[vector] = range;
         }

@@ -50,6 +50,7 @@ After on_invalidate_caches(Vcpu& vcpu, const Exit&) {
 }  // namespace
 
 void fill(vcpu::ExitTable& table) {
+    table.commit = on_commit;
     for (auto& handler : table.handlers)
         handler = on_unexpected;
     const auto set = [&](ExitReason reason, vcpu::ExitHandler handler) {

@@ -9,21 +9,40 @@ namespace ringside::monitor {
 
 namespace {
 
+/// Registration refuses machine code so far.
+class NoCode final : public event::CodeRunner {
+public:
+    event::CodeResult run(const event::CodeCall&) override {
+        return {.end = event::CodeEnd::kFault};
+    }
+};
+
 /// Runs the events of an interrupt root mode has accepted, and has it delivered.
 void on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
     event::CoreState& state = *vcpu.core_state;
     vcpu::GuestView guest{vcpu};
-    if (event::on_arrival(state, vector, guest) == event::Verdict::kDeliver)
-        vcpu.waiting.interrupts.add(vector);
-    // A message was written and somebody sleeps in read(): one NMI on this core, which the shim's
-    // handler turns into a wake-up.
-    if (state.wake.is_wanted() && event::should_wake_reader(state, guest.tsc())) {
-        std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).store(1);
-        vcpu.waiting.nmi = true;
+    NoCode code;
+    switch (event::on_arrival(state, vector, guest, code)) {
+        case event::Verdict::kDeliverWithPost:
+            vcpu.waiting.posts.add(vector);
+            [[fallthrough]];
+        case event::Verdict::kDeliver:
+            vcpu.waiting.interrupts.add(vector);
+            break;
+        case event::Verdict::kIgnore:
+            state.stats->ignored.add(1);
+            vcpu.machine->apic.end_of_interrupt();
+            break;
     }
 }
 
 }  // namespace
+
+void on_commit(vcpu::Vcpu& vcpu, u8 vector) {
+    vcpu::GuestView guest{vcpu};
+    NoCode code;
+    event::on_commit(*vcpu.core_state, vector, guest, code);
+}
 
 vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
     vcpu.core_state->stats->interrupt_exits.add(1);

@@ -9,6 +9,9 @@ namespace ringside::monitor {
 /// Fills in a handler for every exit reason.
 void fill(vcpu::ExitTable& table);
 
+/// Runs the post stage of an interrupt that is about to be delivered.
+void on_commit(vcpu::Vcpu& vcpu, u8 vector);
+
 vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_halt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_hypercall(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);

@@ -106,7 +106,7 @@ void Producer::append(const Message& message) {
                                                 .reserved = 0};
     *reinterpret_cast<rs_msg*>(record + sizeof(RecordHeader)) = {.len = len,
                                                                  .kind = message.kind,
-                                                                 .flags = 0,
+                                                                 .flags = message.flags,
                                                                  .core = core_,
                                                                  .pid = message.pid,
                                                                  .tag = message.tag,
@@ -137,7 +137,7 @@ void Producer::append_losses(u64 time_ns) {
 }
 
 void Producer::count_loss(const Message& message) {
-    ++dropped_;
+    dropped_ += message.parts;
     last_loss_ns_ = message.time_ns;
     u32 i = 0;
     while (i < loss_count_ && (losses_[i].tag != message.tag || losses_[i].owner != message.owner))
@@ -151,7 +151,7 @@ void Producer::count_loss(const Message& message) {
             .tag = message.tag, .cookie = message.cookie, .count = 0, .owner = message.owner};
         ++loss_count_;
     }
-    ++losses_[i].count;
+    losses_[i].count += message.parts;
 }
 
 }  // namespace ringside::ring

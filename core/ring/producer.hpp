@@ -17,7 +17,9 @@ struct Message {
     u64 cookie = 0;
     u64 time_ns = 0;
     const void* payload = nullptr;
-    u32 len = 0;  ///< at most RS_MAX_MESSAGE_BYTES; more is cut
+    u32 len = 0;    ///< at most RS_MAX_MESSAGE_BYTES; more is cut
+    u32 parts = 1;  ///< prints in it: a loss counts them all
+    u16 flags = 0;  ///< RS_MSGF_*
 };
 
 /// Which part of the ring a message may use. The reserve at its end is for control messages

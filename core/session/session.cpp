@@ -3,6 +3,7 @@
 
 #include "base/memory.hpp"
 #include "monitor/monitor.hpp"
+#include "x86/instructions.hpp"
 
 namespace ringside {
 namespace {
@@ -251,6 +252,8 @@ u32 Session::cpu_offline(u32 cpu) {
 
 u32 Session::register_event(u32 client, void* image, u64 bytes) {
     auto& detail = *static_cast<rs_event_detail*>(image);
+    if (detail.event_type == RS_EVENT_EXCEPTION)
+        return RS_ERR_BAD_EVENT_TYPE;
     const auto tag = registry.add({static_cast<const u8*>(image), bytes}, client);
     if (!tag)
         return tag.error().code;
@@ -264,10 +267,23 @@ u32 Session::register_event(u32 client, void* image, u64 bytes) {
     return RS_OK;
 }
 
+u32 Session::add_action(void* image, u64 bytes) {
+    if (auto added = registry.add_action({static_cast<const u8*>(image), bytes}); !added)
+        return added.error().code;
+    return publish_and_wait();
+}
+
 u32 Session::modify_event(rs_modify_event& request) {
     if (auto modified = registry.modify(request); !modified)
         return modified.error().code;
     return request.action == RS_MODIFY_QUERY ? u32{RS_OK} : publish_and_wait();
+}
+
+bool Session::hand_over_old() {
+    // A core on its way through root mode looks at the age by itself.
+    if (engine.has_old_text(x86::read_tsc()))
+        hypervisor.signal_adoption();
+    return engine.is_gathering();
 }
 
 bool Session::has_news() {

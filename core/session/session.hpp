@@ -30,6 +30,10 @@ public:
 
     /// Registers an event and makes it effective on all cores; nothing is left of one that fails.
     u32 register_event(u32 client, void* image, u64 bytes);
+    /// Makes cores pass through root mode if one keeps text that is old enough to go out.
+    /// @return whether any core still gathers
+    bool hand_over_old();
+    u32 add_action(void* image, u64 bytes);
     u32 modify_event(rs_modify_event& request);
 
     bool core_exists(u32 core) override {

@@ -31,6 +31,18 @@ void adopt_if_published(Vcpu& vcpu) {
     vcpu.wants_interrupts = event::adopt(state);
 }
 
+/// Text that was gathered long enough goes out; who sleeps in read() is woken when there are
+/// messages: by one NMI on this core, which the shim's handler turns into a wake-up.
+void tend_messages(Vcpu& vcpu) {
+    event::CoreState& state = *vcpu.core_state;
+    if (!state.gathered.is_empty()) [[unlikely]]
+        event::hand_over_old(state, x86::read_tsc());
+    if (state.wake.is_wanted() && event::should_wake_reader(state, x86::read_tsc())) [[unlikely]] {
+        std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).store(1);
+        vcpu.waiting.nmi = true;
+    }
+}
+
 /// Exits on interrupts while an event wants them, and while an accepted one still waits: the next
 /// one is what has the waiting one looked at again.
 void update_intercept(Vcpu& vcpu) {
@@ -41,6 +53,24 @@ void update_intercept(Vcpu& vcpu) {
     vcpu.backend->intercept_interrupts(on);
 }
 
+/// Whether the plan delivers an interrupt that an event wants to see committed.
+bool has_post(const Vcpu& vcpu, const EntryPlan& plan) {
+    return plan.inject.valid && plan.inject.type == EventType::kExternalInterrupt &&
+           vcpu.waiting.posts.contains(plan.inject.vector);
+}
+
+/// Has the post stage run, which may leave a guest that cannot take the interrupt any more: the
+/// decision is made anew (STG-4).
+EntryPlan run_post_stage(Vcpu& vcpu, EntryPlan plan) {
+    while (has_post(vcpu, plan)) {
+        vcpu.waiting.posts.remove(plan.inject.vector);
+        vcpu.waiting.interrupts.add(plan.inject.vector);
+        vcpu.machine->exits.commit(vcpu, plan.inject.vector);
+        plan = prepare_entry(vcpu.waiting, vcpu.backend->interruptibility());
+    }
+    return plan;
+}
+
 /// Gives the guest what the plan says. A refused delivery leaves the interrupt waiting and gives
 /// the guest the fault instead, as the processor would.
 void inject_planned(Vcpu& vcpu) {
@@ -48,6 +78,8 @@ void inject_planned(Vcpu& vcpu) {
     // What was cut short has been counted before, or came to the guest without us.
     const bool is_redelivery = vcpu.waiting.in_flight.valid;
     EntryPlan plan = prepare_entry(vcpu.waiting, backend.interruptibility());
+    if (!is_redelivery && !vcpu.waiting.posts.empty()) [[unlikely]]
+        plan = run_post_stage(vcpu, plan);
     if (plan.inject.valid) {
         PendingEvent fault;
         if (backend.inject(plan.inject, fault) == Injected::kRefused) [[unlikely]] {
@@ -73,6 +105,7 @@ void settle(Vcpu& vcpu) {
     for (;;) {
         sort_nmis(vcpu);
         adopt_if_published(vcpu);
+        tend_messages(vcpu);
         vcpu.backend->block_nmis();
         if (*const_cast<volatile u32*>(&vcpu.nmi_count) == vcpu.nmi_seen) [[likely]]
             break;
@@ -147,6 +180,7 @@ void return_interrupts(Vcpu& vcpu) {
     if (in_flight.valid && in_flight.type == EventType::kNmi)
         vcpu.waiting.nmi = true;
     vcpu.waiting.interrupts = {};
+    vcpu.waiting.posts = {};
     vcpu.waiting.in_flight = {};
     // What was accepted last is in service above everything else, so EOIs from the highest down
     // reach exactly these.

@@ -92,6 +92,7 @@ struct WaitingEvents {
     bool nmi = false;          ///< one latched guest NMI, as the hardware keeps one
     bool nmi_blocked = false;  ///< the guest is in its NMI handler
     PendingSet interrupts;
+    PendingSet posts;  ///< interrupts whose delivery an event wants to see committed, once each
 };
 
 /// What the guest can take now.

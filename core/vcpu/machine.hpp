@@ -16,8 +16,12 @@ struct Vcpu;
 /// Handles one exit. Root mode, interrupts off, own vCPU.
 using ExitHandler = After (*)(Vcpu&, const Exit&);
 
+/// Told of an interrupt that is about to be delivered. It may change the guest.
+using CommitHandler = void (*)(Vcpu&, u8 vector);
+
 /// One handler a reason; monitor/ fills it.
 struct ExitTable {
+    CommitHandler commit = nullptr;
     ExitHandler handlers[u32(ExitReason::kCount)] = {};
 };
 

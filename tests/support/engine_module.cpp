@@ -17,6 +17,7 @@
 #include "event/pipeline.hpp"
 #include "event/registry.hpp"
 #include "ringside/ioctl.h"
+#include "support/fake_code.hpp"
 #include "support/fake_guest.hpp"
 
 namespace ringside::test {
@@ -35,6 +36,8 @@ public:
         return memory;
     }
     void release(void* memory, usize) override { std::free(memory); }
+    void* allocate_for_user(usize bytes) override { return allocate(bytes); }
+    void release_for_user(void* memory, usize bytes) override { release(memory, bytes); }
     s64 root_delta() override { return 0; }
 
 private:
@@ -174,6 +177,13 @@ public:
         if (request == RS_IOC_REGISTER_EVENT)
             return answer<rs_event_detail>(argument, [&](rs_event_detail& detail) {
                 return if_loaded([&] { return add(argument, detail); });
+            });
+        if (request == RS_IOC_ADD_ACTION)
+            return answer<rs_action>(argument, [&](rs_action&) {
+                return if_loaded([&] {
+                    return code_of(
+                        state_->loaded->registry->add_action({raw(argument), argument.size()}));
+                });
             });
         if (request == RS_IOC_LIST_EVENTS)
             return answer<rs_event_list>(argument, [&](rs_event_list& list) {
@@ -362,8 +372,11 @@ void EngineModule::arrive(std::uint32_t core, std::uint8_t vector, std::uint32_t
     event::CoreState& on_core = *state_->loaded->engine->core(core).in_root();
     if (event::needs_adoption(on_core))
         event::adopt(on_core);
-    event::on_arrival(on_core, vector, guest);
-    on_core.stats->delivered.add(1);
+    FakeCode code;
+    const event::Verdict verdict = event::on_arrival(on_core, vector, guest, code);
+    if (verdict == event::Verdict::kDeliverWithPost)
+        event::on_commit(on_core, vector, guest, code);
+    (verdict == event::Verdict::kIgnore ? on_core.stats->ignored : on_core.stats->delivered).add(1);
     for (EngineFile* file : state_->files)
         file->wake_if_readable();
 }

@@ -76,6 +76,12 @@ public:
 #endif
         live_.erase(block);
     }
+    void* allocate_for_user(usize bytes) override {
+        return allocate(bytes);
+    }
+    void release_for_user(void* memory, usize bytes) override {
+        release(memory, bytes);
+    }
     s64 root_delta() override {
         return root_ - guest_;
     }

@@ -23,6 +23,7 @@
     X(BAD_PID, 0xc000001eu, ESRCH, "no such process")                                             \
     X(SC_NEEDS_PRE, 0xc000003au, EINVAL, "short-circuiting needs stage pre")                      \
     X(CONDITION_TOO_LARGE, 0xc0000041u, EMSGSIZE, "condition too large")                          \
+    X(NO_BUFFER_MEMORY, 0xc0000044u, ENOMEM, "out of memory for the safe buffer")                 \
     X(ACTION_TOO_LARGE, 0xc0000047u, EMSGSIZE, "action too large")                                \
     X(BUFFER_TOO_LARGE, 0xc0000048u, EMSGSIZE, "safe buffer too large")                           \
     X(CORES_NOT_HALTED, 0xc0000050u, ETIMEDOUT, "a core did not answer")                          \
@@ -39,6 +40,7 @@
     X(TOO_MANY_GLOBALS, 0xc0001009u, ENOSPC, "too many global variables")                         \
     X(COMMAND_TOO_LARGE, 0xc000100au, EMSGSIZE, "command text too large")                         \
     X(UNKNOWN_FIELDS, 0xc000100bu, E2BIG, "request has fields this version does not know")        \
+    X(TOO_MANY_ACTIONS, 0xc000100cu, ENOSPC, "at most 16 actions per event")                      \
     X(NO_SVM, 0xc0001010u, ENODEV, "this processor has neither AMD SVM nor Intel VMX")            \
     X(DISABLED_BY_FIRMWARE, 0xc0001011u, ENODEV, "virtualization is disabled by the firmware")    \
     X(OTHER_HYPERVISOR, 0xc0001012u, EBUSY, "another hypervisor module is active (kvm?)")         \

@@ -122,7 +122,11 @@ struct rs_event_list { /* 0x30 bytes, then the entries */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_event_list) == 0x30, "rs_event_list");
 
-enum { RS_STAT_EVENT = 0, RS_STAT_CORE = 1 };
+enum {
+    RS_STAT_EVENT = 0,
+    RS_STAT_CORE = 1,
+    RS_STAT_VECTOR = 2, /* tag: a vector; 'ignored' alone, over all cores (SC-12) */
+};
 struct rs_event_stat { /* 0xb0 bytes */
     __u32 size;        /* 0x00 */
     __u32 kind;        /* 0x04 in: RS_STAT_EVENT or RS_STAT_CORE */
@@ -162,16 +166,18 @@ enum {
     RS_MSG_HALT = 5,       /* halt report */
     RS_MSG_DIAGNOSTIC = 6, /* payload: struct rs_diagnostic */
 };
-struct rs_msg {    /* 48 bytes, then the payload */
-    __u32 len;     /* 0x00 payload bytes, without padding */
-    __u16 kind;    /* 0x04 RS_MSG_* */
-    __u16 flags;   /* 0x06 0 */
-    __u32 core;    /* 0x08 */
-    __u32 pid;     /* 0x0c tgid of the interrupted task */
-    __u64 tag;     /* 0x10 */
-    __u64 cookie;  /* 0x18 */
-    __u64 time_ns; /* 0x20 TSC converted to nanoseconds; comparable across cores */
-    __u64 seq;     /* 0x28 per core, grows by one for each record */
+#define RS_MSGF_MORE (1u << 0) /* RS_MSG_BINARY: the buffer goes on in the next record of its tag \
+                                */
+struct rs_msg {                /* 48 bytes, then the payload */
+    __u32 len;                 /* 0x00 payload bytes, without padding */
+    __u16 kind;                /* 0x04 RS_MSG_* */
+    __u16 flags;               /* 0x06 RS_MSGF_* */
+    __u32 core;                /* 0x08 */
+    __u32 pid;                 /* 0x0c tgid of the interrupted task */
+    __u64 tag;                 /* 0x10 */
+    __u64 cookie;              /* 0x18 */
+    __u64 time_ns;             /* 0x20 TSC converted to nanoseconds; comparable across cores */
+    __u64 seq;                 /* 0x28 per core, grows by one for each record */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_msg) == 48, "rs_msg");
 

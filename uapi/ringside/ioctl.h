@@ -34,6 +34,7 @@
 #define RS_IOC_LOAD RS_IOC(RS_NR_LOAD, struct rs_load)
 #define RS_IOC_UNLOAD RS_IOC(RS_NR_UNLOAD, struct rs_load)
 #define RS_IOC_REGISTER_EVENT RS_IOC(RS_NR_REGISTER_EVENT, struct rs_event_detail) /* image */
+#define RS_IOC_ADD_ACTION RS_IOC(RS_NR_ADD_ACTION, struct rs_action) /* its payload behind it */
 #define RS_IOC_MODIFY_EVENT RS_IOC(RS_NR_MODIFY_EVENT, struct rs_modify_event)
 #define RS_IOC_LIST_EVENTS RS_IOC(RS_NR_LIST_EVENTS, struct rs_event_list) /* image */
 #define RS_IOC_EVENT_STAT RS_IOC(RS_NR_EVENT_STAT, struct rs_event_stat)

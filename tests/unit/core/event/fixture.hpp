@@ -13,6 +13,7 @@
 #include "event/adoption.hpp"
 #include "event/registry.hpp"
 #include "ringside/version.h"
+#include "support/fake_code.hpp"
 #include "support/fake_guest.hpp"
 #include "support/fake_shared_memory.hpp"
 #include "support/script_builder.hpp"
@@ -60,15 +61,36 @@ public:
         detail.command_len = static_cast<u32>(text.size());
         return *this;
     }
-    ImageBuilder& condition(usize bytes) {
+    ImageBuilder& condition_of(usize bytes) {
         detail.condition_len = static_cast<u32>(bytes);
         condition_.assign(bytes, 0x90);
+        return *this;
+    }
+    ImageBuilder& condition(const std::vector<u8>& bytes) {
+        detail.condition_len = static_cast<u32>(bytes.size());
+        condition_ = bytes;
+        return *this;
+    }
+    ImageBuilder& stage(u32 value) {
+        detail.stage = value;
+        return *this;
+    }
+    ImageBuilder& buffer(u32 bytes) {
+        detail.safe_buffer_len = bytes;
+        return *this;
+    }
+    ImageBuilder& code(const std::vector<u8>& bytes) { return action(RS_ACT_CODE, bytes); }
+    /// The actions so far are not immediate (imm no).
+    ImageBuilder& gathering() {
+        for (rs_action& one : actions)
+            one.flags = 0;
         return *this;
     }
     ImageBuilder& action(u32 type, const std::vector<u8>& payload, u32 instructions = 0) {
         rs_action header = {};
         header.size = sizeof header;
         header.action_type = type;
+        header.flags = RS_ACTF_IMMEDIATE;
         header.payload_len = static_cast<u32>(payload.size());
         header.script_pointer = instructions;
         actions.push_back(header);
@@ -160,7 +182,16 @@ struct Fixture {
         return tag ? RS_OK : tag.error().code;
     }
     Verdict arrive(u32 number, u8 vector) {
-        return on_arrival(core(number), vector, *guests[number]);
+        return on_arrival(core(number), vector, *guests[number], code);
+    }
+    /// What follows an arrival whose verdict is kDeliverWithPost.
+    void commit(u32 number, u8 vector) { on_commit(core(number), vector, *guests[number], code); }
+    /// Both stages, as root mode does it; the verdict.
+    Verdict pass(u32 number, u8 vector) {
+        const Verdict verdict = arrive(number, vector);
+        if (verdict == Verdict::kDeliverWithPost)
+            commit(number, vector);
+        return verdict;
     }
     rs_error modify(u64 tag, u32 action, u32* is_enabled = nullptr) {
         rs_modify_event request = {
@@ -196,7 +227,7 @@ struct Fixture {
     std::string texts() {
         std::string all;
         for (Received message = receive(); message.header.kind != 0; message = receive())
-            if (message.header.kind == RS_MSG_TEXT)
+            if (message.header.kind == RS_MSG_TEXT || message.header.kind == RS_MSG_GATHERED)
                 all += message.payload + '|';
         return all;
     }
@@ -207,6 +238,7 @@ struct Fixture {
     std::unique_ptr<Registry> registry;
     ring::MergedReader reader;
     std::vector<std::unique_ptr<test::FakeGuest>> guests;
+    test::FakeCode code;
 };
 
 }  // namespace ringside::event

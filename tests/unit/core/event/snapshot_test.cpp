@@ -33,6 +33,7 @@ struct Built {
     Event& add(u32 vector, u32 core, u32 id) {
         auto* const event = static_cast<Event*>(memory.allocate(sizeof(Event)));
         event->id = id;
+        event->type = RS_EVENT_EXTERNAL_INTERRUPT;
         event->vector = vector;
         event->core_id = core;
         events.push_back(event);
