@@ -49,6 +49,7 @@ enum { RS_IMAGE_WRITE = 1, RS_IMAGE_EXECUTE = 2 };
 
 #define RS_MAX_RAM_RANGES 128
 #define RS_MAX_IMAGE_RANGES 8
+#define RS_MAX_IO_APICS 16
 
 /* What the core must know of the running kernel. */
 struct rs_kernel_facts {
@@ -69,6 +70,10 @@ struct rs_kernel_facts {
     __u32 task_fs_base;
     __u32 ram_count;
     __u32 image_count;
+    __u32 pic_base; /* vector of the 8259's line 0; 0: there is none, or it is unknown */
+    __u32 io_apic_count;
+    __u64 io_apic[RS_MAX_IO_APICS]; /* physical addresses */
+    __u64 device_vectors[4]; /* bit set: whose handlers find out themselves what there is to do */
     struct rs_memory_range ram[RS_MAX_RAM_RANGES];
     struct rs_image_range image[RS_MAX_IMAGE_RANGES];
 };

@@ -14,8 +14,8 @@ Result<void> check_request(const rs_load& request) {
     if (request.abi != RS_ABI_VERSION)
         return Error{RS_ERR_ABI_MISMATCH, request.abi};
     const u32 ring = request.msg_ring_kb ? request.msg_ring_kb : kDefaultRingKb;
-    if (request.flags & ~RS_LOADF_NPT || ring < kMinRingKb || ring > kMaxRingKb ||
-        (ring & (ring - 1)))
+    if (request.flags & ~(RS_LOADF_NPT | RS_LOADF_SC_DELIVER | RS_LOADF_SC_NO_REPLAY) ||
+        ring < kMinRingKb || ring > kMaxRingKb || (ring & (ring - 1)))
         return Error{RS_ERR_BAD_IMAGE, ring};
     for (u32 word : request.reserved)
         if (word)

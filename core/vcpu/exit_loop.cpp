@@ -3,6 +3,8 @@
 
 #include "event/adoption.hpp"
 #include "vcpu/emergency_log.hpp"
+#include "vcpu/ignored.hpp"
+#include "vcpu/rendezvous.hpp"
 
 namespace ringside::vcpu {
 namespace {
@@ -29,6 +31,7 @@ void adopt_if_published(Vcpu& vcpu) {
     if (event::take_kick_request(state))
         signal_other_cores(vcpu);
     vcpu.wants_interrupts = event::adopt(state);
+    reconsider_ignored(vcpu);
 }
 
 /// Text that was gathered long enough goes out; who sleeps in read() is woken when there are
@@ -106,6 +109,7 @@ void settle(Vcpu& vcpu) {
         sort_nmis(vcpu);
         adopt_if_published(vcpu);
         tend_messages(vcpu);
+        stand_if_asked(vcpu);
         vcpu.backend->block_nmis();
         if (*const_cast<volatile u32*>(&vcpu.nmi_count) == vcpu.nmi_seen) [[likely]]
             break;
@@ -115,6 +119,7 @@ void settle(Vcpu& vcpu) {
 }
 
 void* leave(Vcpu& vcpu) {
+    give_up_ignored(vcpu);
     vcpu.backend->block_nmis();
     sort_nmis(vcpu);
     std::atomic_ref<bool>(vcpu.is_virtualized).store(false, std::memory_order_release);
@@ -146,6 +151,8 @@ void* handle_exit(Vcpu& vcpu) {
         stats.close();
         return after == After::kAbandon ? abandon(vcpu) : leave(vcpu);
     }
+    if (vcpu.short_circuit.has_holds()) [[unlikely]]
+        end_due_holds(vcpu);
     settle(vcpu);
     stats.close();
     return nullptr;
