@@ -31,10 +31,13 @@ public:
 
     void clear() { events_.clear(); }
 
-    /// The sentence for a run-time error (script-language section 15), with its "err, ".
+    /// The sentence for a script's run-time error (script-language section 15) or a fault of
+    /// machine code (CTX-9), with its "err, "; or a notice.
     std::string describe(const rs_msg& message, const rs_diagnostic& diagnostic) const;
 
 private:
+    std::string describe_script_error(const rs_msg& message, const rs_diagnostic& diagnostic) const;
+
     struct Event {
         u64 tag = 0;
         std::vector<language::LineTable> actions;

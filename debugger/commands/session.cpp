@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "commands/hex_dump.hpp"
 #include "commands/suggest.hpp"
 #include "ringside/version.h"
 
@@ -212,6 +213,14 @@ void Session::show_compiler_messages(const language::CompileOutput& output) {
         output_.diagnostic("err, script not accepted");
 }
 
+/// Where the record's bytes lie in the safe buffer: those of a large one come in several records.
+std::size_t Session::buffer_offset(const debuggee::Message& message) {
+    std::size_t& next = buffer_offsets_[{message.header.core, message.header.tag}];
+    const std::size_t offset = next;
+    next = (message.header.flags & RS_MSGF_MORE) != 0 ? offset + message.payload.size() : 0;
+    return offset;
+}
+
 void Session::show(const debuggee::Message& message) {
     ++messages_seen_;
     const std::uint64_t id = message.header.tag - RS_TAG_BASE;
@@ -230,6 +239,10 @@ void Session::show(const debuggee::Message& message) {
             if (const auto diagnostic = message.diagnostic();
                 diagnostic && (!is_paused_ || diagnostic->disabled != 0))
                 output_.diagnostic(event_scripts_.describe(message.header, *diagnostic));
+            break;
+        case RS_MSG_BINARY:
+            if (!is_paused_)
+                output_.text(hex_dump(message.payload, buffer_offset(message)));
             break;
         default:
             break;  // kinds of later versions

@@ -3,6 +3,7 @@
 // remembered between two commands. Runs commands and shows the messages of their events.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -128,6 +129,7 @@ private:
     std::optional<transport::Key> read_key();
     Outcome connect_failed(const debuggee::ConnectFailure& failure, bool is_local);
     Outcome greet();
+    std::size_t buffer_offset(const debuggee::Message& message);
     void show(const debuggee::Message& message);
     void forget_debuggee();
 
@@ -138,6 +140,8 @@ private:
     EventScripts event_scripts_;
     language::Evaluator evaluator_;
     std::vector<std::string> known_globals_;
+    /// Per core and event: offset of the next record of a binary message.
+    std::map<std::pair<std::uint32_t, std::uint64_t>, std::size_t> buffer_offsets_;
     bool is_paused_ = false;
     bool exit_requested_ = false;
     bool loaded_here_ = false;
