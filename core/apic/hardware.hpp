@@ -18,6 +18,7 @@ public:
     /// Registers of this core's local APIC, in whichever mode it is.
     virtual u32 read_local(x86::LapicRegister which, u32 offset = 0) = 0;
     virtual void write_local(x86::LapicRegister which, u32 value) = 0;
+    virtual u64 tsc() = 0;
     /// IA32_TSC_DEADLINE; 0: expired or never set.
     virtual u64 tsc_deadline() = 0;
     /// Raises an edge interrupt on this core.

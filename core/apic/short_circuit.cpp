@@ -49,13 +49,14 @@ void ShortCircuit::on_delivered(u8 vector) {
 
 Outcome ShortCircuit::retire_level(Hardware& hardware, const Settings& settings,
                                    const Accepted& accepted, const IgnoredArrival& arrival) {
+    const u64 now = hardware.tsc();
     Hold* const known = find_hold(arrival.vector);
     if (known != nullptr && known->state == State::kOver) {
-        if (arrival.now - known->until <= kSameStormMs * settings.ticks_per_ms)
+        if (now - known->until <= kSameStormMs * settings.ticks_per_ms)
             return hold(hardware, settings, accepted, arrival);
         known->state = State::kFree;
     }
-    if (storm_.add(arrival.rip, arrival.now, settings.ticks_per_ms)) {
+    if (storm_.add(arrival.rip, now, settings.ticks_per_ms)) {
         if (settings.delivers_storms || hardware.io_apic_count() == 0) {
             storm_.forget();
             return Outcome::kDeliver;
@@ -95,7 +96,7 @@ void ShortCircuit::end_level(Hardware& hardware, const Accepted& accepted,
              .vector = arrival.vector,
              .is_masked = false,
              .event = arrival.event,
-             .until = arrival.now,
+             .until = hardware.tsc(),
              .length = 0,
              .pins = {}};
     ++hold_count_;
@@ -145,7 +146,7 @@ Outcome ShortCircuit::hold(Hardware& hardware, const Settings& settings, const A
               .vector = arrival.vector,
               .is_masked = is_masked,
               .event = arrival.event,
-              .until = arrival.now + length * settings.ticks_per_ms,
+              .until = hardware.tsc() + length * settings.ticks_per_ms,
               .length = length,
               .pins = held};
     storm_.forget();

@@ -25,7 +25,6 @@ struct IgnoredArrival {
     u8 vector = 0;
     u32 event = 0;  ///< id of one that ignores it
     u64 rip = 0;    ///< of the interrupted guest
-    u64 now = 0;    ///< TSC
 };
 
 enum class Outcome : u8 {
@@ -52,19 +51,19 @@ public:
 
     /// Ends the holds whose time is over. on_end(event id): such an event holds one source less.
     template <class OnEnd>
-    void end_due_holds(Hardware& hardware, u64 now, OnEnd on_end) {
+    void end_due_holds(Hardware& hardware, OnEnd on_end) {
+        const u64 now = hardware.tsc();
         end_holds(
-            hardware, now, [&](const Hold& hold) { return s64(now - hold.until) >= 0; }, false,
-            on_end);
+            hardware, [&](const Hold& hold) { return s64(now - hold.until) >= 0; }, false, on_end);
     }
 
     /// Makes good what events did that are not active any more: ends their holds, raises anew what
     /// they ignored last.
     template <class IsActive, class OnEnd>
-    void reconsider(Hardware& hardware, const Settings& settings, u64 now, IsActive is_active,
+    void reconsider(Hardware& hardware, const Settings& settings, IsActive is_active,
                     OnEnd on_end) {
         end_holds(
-            hardware, now, [&](const Hold& hold) { return !is_active(hold.event); }, false, on_end);
+            hardware, [&](const Hold& hold) { return !is_active(hold.event); }, false, on_end);
         ignored_.for_each([&](u8 vector) {
             if (is_active(ignored_by_[vector]))
                 return;
@@ -78,9 +77,9 @@ public:
     template <class OnEnd>
     void give_up(Hardware& hardware, const Settings& settings, OnEnd on_end) {
         end_holds(
-            hardware, 0, [](const Hold&) { return true; }, true, on_end);
+            hardware, [](const Hold&) { return true; }, true, on_end);
         reconsider(
-            hardware, settings, 0, [](u32) { return false; }, on_end);
+            hardware, settings, [](u32) { return false; }, on_end);
     }
 
 private:
@@ -95,19 +94,22 @@ private:
         bool is_masked = false;  ///< else its EOI is still owed to the IO-APIC
         u32 event = 0;
         u64 until = 0;   ///< TSC
-        u64 length = 0;  ///< in ms
+        u64 length = 0;  ///< in ms; 0: not held on purpose, only its end could not be told
         Pins pins;
     };
 
     template <class IsDue, class OnEnd>
-    void end_holds(Hardware& hardware, u64 now, IsDue is_due, bool at_any_cost, OnEnd on_end) {
+    void end_holds(Hardware& hardware, IsDue is_due, bool at_any_cost, OnEnd on_end) {
         for (Hold& hold : holds_)
-            if (hold.state == State::kHeld && is_due(hold) &&
-                release(hardware, hold, at_any_cost)) {
+            if (hold.state == State::kHeld && is_due(hold)) {
+                const bool is_over = release(hardware, hold, at_any_cost);
+                hold.until = hardware.tsc();  // if it could not be: at the next exit
+                if (!is_over)
+                    continue;
                 hold.state = State::kOver;
-                hold.until = now;
                 --hold_count_;
-                on_end(hold.event);
+                if (hold.length != 0)
+                    on_end(hold.event);
             }
     }
     Outcome retire_level(Hardware& hardware, const Settings& settings, const Accepted& accepted,

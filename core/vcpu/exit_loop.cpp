@@ -46,10 +46,11 @@ void tend_messages(Vcpu& vcpu) {
     }
 }
 
-/// Exits on interrupts while an event wants them, and while an accepted one still waits: the next
-/// one is what has the waiting one looked at again.
+/// Exits on interrupts while an event wants them, while a source is held, whose time has to end,
+/// and while an accepted one still waits: the next one is what has the waiting one looked at again.
 void update_intercept(Vcpu& vcpu) {
-    const bool on = vcpu.wants_interrupts || !vcpu.waiting.interrupts.empty();
+    const bool on =
+        vcpu.wants_interrupts || !vcpu.waiting.interrupts.empty() || vcpu.short_circuit.has_holds();
     if (on == vcpu.intercepts_interrupts) [[likely]]
         return;
     vcpu.intercepts_interrupts = on;

@@ -8,18 +8,15 @@ namespace ringside::vcpu {
 
 apic::Outcome ignore_interrupt(Vcpu& vcpu, u8 vector, u32 event_id) {
     InterruptControllers hardware{vcpu};
-    return vcpu.short_circuit.on_ignored(hardware, vcpu.machine->short_circuit,
-                                         {.vector = vector,
-                                          .event = event_id,
-                                          .rip = vcpu.backend->read_register(RS_FULL_RIP),
-                                          .now = x86::read_tsc()});
+    return vcpu.short_circuit.on_ignored(
+        hardware, vcpu.machine->short_circuit,
+        {.vector = vector, .event = event_id, .rip = vcpu.backend->read_register(RS_FULL_RIP)});
 }
 
 void end_due_holds(Vcpu& vcpu) {
     InterruptControllers hardware{vcpu};
-    vcpu.short_circuit.end_due_holds(hardware, x86::read_tsc(), [&](u32 event_id) {
-        event::end_hold(*vcpu.core_state, event_id);
-    });
+    vcpu.short_circuit.end_due_holds(
+        hardware, [&](u32 event_id) { event::end_hold(*vcpu.core_state, event_id); });
 }
 
 void reconsider_ignored(Vcpu& vcpu) {
@@ -28,7 +25,7 @@ void reconsider_ignored(Vcpu& vcpu) {
     InterruptControllers hardware{vcpu};
     event::CoreState& state = *vcpu.core_state;
     vcpu.short_circuit.reconsider(
-        hardware, vcpu.machine->short_circuit, x86::read_tsc(),
+        hardware, vcpu.machine->short_circuit,
         [&](u32 event_id) { return event::is_active(state, event_id); },
         [&](u32 event_id) { event::end_hold(state, event_id); });
 }

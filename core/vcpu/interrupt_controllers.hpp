@@ -17,6 +17,7 @@ public:
         return local_.read(which, offset);
     }
     void write_local(x86::LapicRegister which, u32 value) override { local_.write(which, value); }
+    u64 tsc() override { return x86::read_tsc(); }
     u64 tsc_deadline() override;
     void raise(u8 vector) override { local_.send_to_self(vcpu_.apic_id, vector); }
 
