@@ -117,14 +117,29 @@ static void collect_io_apics(struct rs_kernel_facts *facts)
 }
 #endif
 
-/* Vectors below the system's own belong to devices. */
+static void add_replay(struct rs_kernel_facts *facts, unsigned int vector)
+{
+	facts->replay_vectors[vector / 64] |= 1ull << (vector % 64);
+}
+
+/*
+ * Vectors below the system's own belong to devices. Of the others these announce a queue, and nobody
+ * announces it again while it is not empty: a lost one would leave the CPU without calls of functions
+ * for good, ours at unload included.
+ */
 static void collect_vectors(struct rs_kernel_facts *facts)
 {
 	unsigned int vector;
 
 	for (vector = FIRST_EXTERNAL_VECTOR; vector < FIRST_SYSTEM_VECTOR; vector++)
 		if (vector != IA32_SYSCALL_VECTOR)
-			facts->device_vectors[vector / 64] |= 1ull << (vector % 64);
+			add_replay(facts, vector);
+#ifdef CONFIG_SMP
+	add_replay(facts, RESCHEDULE_VECTOR);
+	add_replay(facts, CALL_FUNCTION_VECTOR);
+	add_replay(facts, CALL_FUNCTION_SINGLE_VECTOR);
+#endif
+	add_replay(facts, IRQ_WORK_VECTOR);
 	facts->pic_base = nr_legacy_irqs() ? ISA_IRQ_VECTOR(0) : 0;
 }
 

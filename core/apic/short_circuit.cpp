@@ -199,13 +199,13 @@ bool ShortCircuit::learn(Hardware& hardware) {
 }
 
 /// Whether the guest would wait for ever for what was ignored: for a timer that was set once and is
-/// over, or a device that does not ask twice.
+/// over, or for who does not ask twice: a device, the sender of a queue that is not empty.
 bool ShortCircuit::wants_replay(Hardware& hardware, const Settings& settings, u8 vector) {
     if (!hardware.has_local_apic())
         return false;
     const u32 timer = hardware.read_local(LapicRegister::kLvtTimer);
     if (lapic::TimerVector::get(timer) != vector || lapic::TimerMasked::test(timer))
-        return settings.devices.contains(vector);
+        return settings.replayed.contains(vector);
     switch (lapic::Timer(lapic::TimerMode::get(timer))) {
         case lapic::Timer::kOneShot:
             return hardware.read_local(LapicRegister::kTimerCurrentCount) == 0;

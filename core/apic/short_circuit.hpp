@@ -17,7 +17,7 @@ struct Settings {
     bool replays = true;           ///< SC-11
     bool delivers_storms = false;  ///< SC-9: the 17th is delivered instead of held
     u8 pic_base = 0;               ///< vector of the 8259's line 0, 0: not in use
-    VectorSet devices;             ///< whose handlers find out themselves what there is to do
+    VectorSet replayed;  ///< beside the timer: whose handlers find out themselves what is to do
 };
 
 /// An arrival whose verdict is to ignore it. Its vector was accepted, there was no EOI.

@@ -183,21 +183,12 @@ u32 Session::evaluate(rs_eval& request, u64 bytes) {
     if (!prepared)
         return prepared.error().code;
     event::Evaluation& evaluation = **prepared;
-    struct Job {
-        Session* self;
-        event::Evaluation* evaluation;
-    } job{this, hypervisor.memory().to_root(&evaluation)};
     // In the context of the calling thread: on the CPU it runs on.
-    const int ran = platform_->run_on(
-        platform_->this_cpu(),
-        [](void* argument) {
-            auto& work = *static_cast<Job*>(argument);
-            work.self->hypervisor.hypercall_here(vcpu::Hypercall::kEvaluate,
-                                                 reinterpret_cast<u64>(work.evaluation));
-        },
-        &job);
+    const bool has_run =
+        hypervisor.ask_here(vcpu::Hypercall::kEvaluate,
+                            reinterpret_cast<u64>(hypervisor.memory().to_root(&evaluation)));
     u32 error = RS_ERR_BAD_CORE;
-    if (ran == 0) {
+    if (has_run) {
         const script::RunResult& result = evaluation.result;
         copy_bytes(tail, evaluation.text_in_guest, evaluation.text_len);
         request.text_len = evaluation.text_len;

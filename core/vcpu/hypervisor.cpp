@@ -122,8 +122,8 @@ void Hypervisor::copy_interrupt_facts(const rs_kernel_facts& facts, const rs_loa
     settings.delivers_storms = request.flags & RS_LOADF_SC_DELIVER;
     settings.pic_base = u8(facts.pic_base);
     for (u32 vector = 0; vector < 256; ++vector)
-        if (facts.device_vectors[vector / 64] >> (vector % 64) & 1)
-            settings.devices.add(u8(vector));
+        if (facts.replay_vectors[vector / 64] >> (vector % 64) & 1)
+            settings.replayed.add(u8(vector));
     machine.io_apic_count = facts.io_apic_count < kMaxIoApics ? facts.io_apic_count : kMaxIoApics;
     for (u32 i = 0; i < machine.io_apic_count; ++i) {
         io_apics_[i] = Hpa{facts.io_apic[i]};
@@ -384,22 +384,37 @@ u64 Hypervisor::hypercall_here(Hypercall operation, u64 a, u64 b) {
     return vendor_->hypercall(operation, a, b);
 }
 
+bool Hypervisor::ask_here(Hypercall operation, u64 a) {
+    struct Job {
+        Hypervisor* self;
+        Hypercall operation;
+        u64 a;
+        bool is_done;
+    } job{this, operation, a, false};
+    platform_->run_here(
+        [](void* argument) {
+            auto& work = *static_cast<Job*>(argument);
+            work.is_done = work.self->is_virtualized(work.self->platform_->this_cpu());
+            if (work.is_done)
+                work.self->hypercall_here(work.operation, work.a);
+        },
+        &job);
+    return job.is_done;
+}
+
 void Hypervisor::signal_adoption() {
     // From the CPU this runs on if it can be: no interrupt is needed for that, and an event may be
     // swallowing them.
-    const auto ask = [this](u32 core) {
-        return is_virtualized(core) &&
-               platform_->run_on(
-                   core,
-                   [](void* self) {
-                       static_cast<Hypervisor*>(self)->hypercall_here(Hypercall::kAdopt);
-                   },
-                   this) == 0;
-    };
-    if (ask(platform_->this_cpu()))
+    if (ask_here(Hypercall::kAdopt))
         return;
     for (u32 core = 0; core < core_count_; ++core)
-        if (ask(core))
+        if (is_virtualized(core) &&
+            platform_->run_on(
+                core,
+                [](void* self) {
+                    static_cast<Hypervisor*>(self)->hypercall_here(Hypercall::kAdopt);
+                },
+                this) == 0)
             return;
 }
 

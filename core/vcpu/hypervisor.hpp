@@ -41,6 +41,8 @@ public:
 
     /// Asks root mode on the CPU this runs on.
     u64 hypercall_here(Hypercall operation, u64 a = 0, u64 b = 0);
+    /// The like from any context; false: the CPU this runs on is not virtualized.
+    bool ask_here(Hypercall operation, u64 a = 0);
     /// Makes all virtualized cores adopt what was published, from any virtualized CPU.
     void signal_adoption();
 
