@@ -3,20 +3,13 @@
 #include "event/holding.hpp"
 #include "event/pipeline.hpp"
 #include "monitor/monitor.hpp"
+#include "monitor/no_code.hpp"
 #include "vcpu/guest_view.hpp"
 #include "vcpu/ignored.hpp"
 
 namespace ringside::monitor {
 
 namespace {
-
-/// Registration refuses machine code so far.
-class NoCode final : public event::CodeRunner {
-public:
-    event::CodeResult run(const event::CodeCall&) override {
-        return {.end = event::CodeEnd::kFault};
-    }
-};
 
 /// What the events make of an interrupt root mode has accepted.
 enum class Fate { kDelivered, kIgnored };

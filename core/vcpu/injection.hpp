@@ -25,6 +25,36 @@ constexpr bool is_software(EventType type) {
     return type >= EventType::kSoftwareInterrupt;
 }
 
+/// Whether an exception pushes an error code.
+/// Source: Intel SDM vol. 3A table 6-1 "Protected-Mode Exceptions and Interrupts".
+constexpr bool has_error_code(u8 vector) {
+    constexpr u32 kWithCode = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 |
+                              1u << 17 | 1u << 21 | 1u << 29 | 1u << 30;
+    return vector < 32 && (kWithCode >> vector & 1) != 0;
+}
+
+/// What an exception met while another was being delivered comes to.
+/// Source: Intel SDM vol. 3A table 6-5 "Conditions for Generating a Double Fault"; AMD APM vol. 2
+/// §8.2.9 "#DF—Double-Fault Exception".
+enum class Meeting : u8 {
+    kSecond,       ///< the second alone; the first is raised again by its instruction
+    kDoubleFault,  ///< #DF
+    kShutdown,     ///< a triple fault
+};
+constexpr Meeting meeting_of(u8 first, u8 second) {
+    constexpr u32 kContributory = 1u << 0 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 21;
+    constexpr u32 kPageFaults = 1u << 14 | 1u << 20;
+    constexpr u8 kDoubleFault = 8;
+    const auto is_in = [](u8 vector, u32 set) { return vector < 32 && (set >> vector & 1) != 0; };
+    const bool is_serious = is_in(second, kContributory) || is_in(second, kPageFaults);
+    if (first == kDoubleFault && is_serious)
+        return Meeting::kShutdown;
+    if ((is_in(first, kPageFaults) && is_serious) ||
+        (is_in(first, kContributory) && is_in(second, kContributory)))
+        return Meeting::kDoubleFault;
+    return Meeting::kSecond;
+}
+
 /// One event. `address` is CR2 for a page fault of ours, `instruction_length` counts for software
 /// types.
 struct PendingEvent {

@@ -16,6 +16,7 @@ constexpr u32 kNmiCommand = 0x4400;  ///< what LocalApic::send_nmi() writes
 
 constexpr const char* kReasons[] = {"external interrupt",
                                     "NMI",
+                                    "exception",
                                     "interrupt window",
                                     "HLT",
                                     "NMI window",
