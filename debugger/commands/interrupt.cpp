@@ -98,11 +98,41 @@ std::string_view trimmed(std::string_view text) {
                : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
+/// The rows of section 2.1 for 'output { ... }'; false with the error told.
+bool check_outputs(Session& session, const Invocation& invocation,
+                   const InterruptCommand& command) {
+    for (std::size_t i = 0; i < command.outputs.size(); ++i) {
+        const std::string& name = command.outputs[i];
+        const output::NamedOutput* found = session.outputs().find(name);
+        const bool is_closed = found != nullptr && found->state == output::OutputState::kClosed;
+        if (found != nullptr && !is_closed)
+            continue;
+        const std::string quoted = in_quotes(name);
+        (void)session.fail(invocation, {is_closed ? "output " + quoted + " is closed"
+                                                  : "no such output " + quoted +
+                                                        "; create it with 'output create'",
+                                        command.outputs_at[i], "see '.help !interrupt'"});
+        return false;
+    }
+    return true;
+}
+
+void tell_unopened_outputs(Session& session, const InterruptCommand& command) {
+    for (const std::string& name : command.outputs) {
+        const output::NamedOutput* found = session.outputs().find(name);
+        if (found != nullptr && found->state == output::OutputState::kNotOpened)
+            session.notice(fmt::format(
+                "output '{}' is not open yet, nothing will be forwarded until it is", name));
+    }
+}
+
 Outcome run_interrupt(Session& session, const Invocation& invocation) {
     const auto parsed = parse_interrupt(invocation.words);
     if (const Problem* problem = std::get_if<Problem>(&parsed))
         return session.fail(invocation, *problem);
     const InterruptCommand& command = std::get<InterruptCommand>(parsed);
+    if (!check_outputs(session, invocation, command))
+        return Outcome::kFailed;
     auto scripts = compile_actions(session, invocation, command);
     if (!scripts)
         return Outcome::kFailed;
@@ -123,9 +153,12 @@ Outcome run_interrupt(Session& session, const Invocation& invocation) {
     for (const language::CompileOutput& script : *scripts)
         lines.push_back(script.lines);
     known.add(cookie, std::move(lines));
+    if (!command.outputs.empty())
+        session.outputs().set_route(cookie, command.outputs);
     const auto tag = session.debuggee().register_event(image);
     if (!tag) {
         known.forget(cookie);
+        session.outputs().forget_route(cookie);
         return registration_failed(session, invocation, command, tag.failure());
     }
     known.set_tag(cookie, *tag);
@@ -135,6 +168,7 @@ Outcome run_interrupt(Session& session, const Invocation& invocation) {
     session.resume();  // a new event ends the paused state (MSG-9)
     if (!command.vector)
         session.notice("this event covers all external interrupts (0x20-0xff)");
+    tell_unopened_outputs(session, command);
     return Outcome::kOk;
 }
 
@@ -151,7 +185,7 @@ constexpr CommandSpec kCommands[] = {
          "The words may come in any order; several scripts run in the order written. Numbers are\n"
          "hexadecimal, 0n in front makes them decimal. pid 0 is the idle task of a core.\n"
          "An event without script and code stops the debuggee, which needs Debugger Mode.\n"
-         "Not in this version: Debugger Mode, asm, output.\n\n"
+         "Not in this version: Debugger Mode, asm.\n\n"
          "examples:\n"
          "    !interrupt 25                            (break)\n"
          "    !interrupt 25 pid 0n490                  (break, in one process only)\n"
@@ -160,6 +194,7 @@ constexpr CommandSpec kCommands[] = {
          "    !interrupt script { if ($context != ec) { printf(\"vector %x\\n\", $context); } }\n"
          "    !interrupt ec pid 0 script { file:~/idle.ds }\n"
          "    !interrupt 2f asm code { inc qword ptr [rcx] } buffer 8\n"
+         "    !interrupt 25 script { printf(\"%x\\n\", $pid); } output { nic_log, siem }\n"
          "    !interrupt 31 sc on stage pre script { if ($pid == 4d2) { event_sc(0); } }\n",
      .keywords = "pid core imm sc stage buffer script condition code asm output all yes no on off "
                  "pre post",

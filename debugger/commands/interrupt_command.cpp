@@ -278,13 +278,14 @@ private:
             if (name.empty())
                 return fail("no output name", *block);
             command_.outputs.emplace_back(name);
+            command_.outputs_at.push_back(
+                block->begin + 1 + static_cast<std::size_t>(name.data() - block->text.data()));
             if (comma == std::string_view::npos)
                 break;
             rest = rest.substr(comma + 1);
         }
         if (command_.outputs.size() > RS_MAX_OUTPUTS)
             return fail("at most 5 outputs per event", *block);
-        note_later("output", word);
     }
 
     void check_combinations() {

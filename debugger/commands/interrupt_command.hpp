@@ -40,6 +40,7 @@ struct InterruptCommand {
     std::optional<EventBlock> condition;
     std::vector<EventBlock> actions;  ///< in the order written (INT-17)
     std::vector<std::string> outputs;
+    std::vector<std::size_t> outputs_at;  ///< where each stands in the command
     /// First word of the command that this version understands but cannot do yet, and where it
     /// stands.
     std::optional<std::pair<std::string, std::size_t>> later;

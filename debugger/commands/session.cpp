@@ -51,7 +51,11 @@ void split_question_mark(std::vector<Token>& tokens) {
 }  // namespace
 
 Session::Session(transport::Loop& loop, output::Output& output, Environment& environment)
-    : loop_{loop}, output_{output}, environment_{environment}, debuggee_{loop} {
+    : loop_{loop},
+      output_{output},
+      environment_{environment},
+      debuggee_{loop},
+      outputs_{[this](const std::string& text) { output_.diagnostic(text); }} {
     debuggee_.on_message([this](const debuggee::Message& message) { show(message); });
     debuggee_.on_lost([this](const std::string& reason) {
         was_lost_ = true;
@@ -182,6 +186,14 @@ void Session::close() {
         debuggee_.disconnect();
     }
     forget_debuggee();
+    close_outputs();
+}
+
+void Session::close_outputs() {
+    // A reader that is merely slow gets what it was promised; one that has stopped costs a second.
+    constexpr std::chrono::milliseconds kMostWait{1'000};
+    (void)loop_.wait_until([this] { return outputs_.is_idle(); }, kMostWait);
+    outputs_.close_all();
 }
 
 void Session::disconnect() {
@@ -196,6 +208,7 @@ void Session::forget_debuggee() {
 
 void Session::forget_events() {
     event_scripts_.clear();
+    outputs_.forget_routes();
     known_events_.clear();
     known_globals_.clear();
 }
@@ -227,7 +240,7 @@ void Session::show(const debuggee::Message& message) {
     switch (message.header.kind) {
         case RS_MSG_TEXT:
         case RS_MSG_GATHERED:
-            if (!is_paused_)
+            if (!outputs_.forward(message.header.cookie, message.text()) && !is_paused_)
                 output_.text(message.text());
             break;
         case RS_MSG_LOST:

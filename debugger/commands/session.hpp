@@ -16,6 +16,7 @@
 #include "debuggee/debuggee.hpp"
 #include "language/evaluator.hpp"
 #include "output/output.hpp"
+#include "output/outputs.hpp"
 #include "transport/key.hpp"
 #include "transport/loop.hpp"
 
@@ -63,6 +64,8 @@ public:
     Environment& environment() { return environment_; }
     debuggee::Debuggee& debuggee() { return debuggee_; }
     EventScripts& event_scripts() { return event_scripts_; }
+    /// Where events' text may be forwarded to; they outlive connections.
+    output::Outputs& outputs() { return outputs_; }
     /// Runs scripts while there is no hypervisor to do it.
     language::Evaluator& evaluator() { return evaluator_; }
     /// Global script variables assigned since the hypervisor was loaded.
@@ -104,8 +107,8 @@ public:
     /// Set by 'exit'.
     void request_exit() { exit_requested_ = true; }
     bool exit_requested() const { return exit_requested_; }
-    /// Clears events, unloads what this session loaded, disconnects; also when nothing is
-    /// connected.
+    /// Clears events, unloads what this session loaded, disconnects, closes the outputs; also when
+    /// nothing is connected.
     void close();
 
     /// Ids of events seen last, for completion.
@@ -132,12 +135,14 @@ private:
     std::size_t buffer_offset(const debuggee::Message& message);
     void show(const debuggee::Message& message);
     void forget_debuggee();
+    void close_outputs();
 
     transport::Loop& loop_;
     output::Output& output_;
     Environment& environment_;
     debuggee::Debuggee debuggee_;
     EventScripts event_scripts_;
+    output::Outputs outputs_;
     language::Evaluator evaluator_;
     std::vector<std::string> known_globals_;
     /// Per core and event: offset of the next record of a binary message.

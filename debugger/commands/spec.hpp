@@ -74,6 +74,7 @@ std::span<const CommandSpec> connection_commands();
 std::span<const CommandSpec> vmm_commands();
 std::span<const CommandSpec> interrupt_commands();
 std::span<const CommandSpec> event_commands();
+std::span<const CommandSpec> output_commands();
 std::span<const CommandSpec> script_commands();
 std::span<const CommandSpec> session_commands();
 

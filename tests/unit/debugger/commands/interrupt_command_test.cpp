@@ -191,7 +191,6 @@ const BadInput kBadInputs[] = {
     {"!interrupt asm code {nop}", "'asm code' is not available in this version", "code"},
     {"!interrupt asm condition {nop}", "'asm condition' is not available in this version",
      "condition"},
-    {"!interrupt output {nic_log, siem}", "'output' is not available in this version", "output"},
 };
 INSTANTIATE_TEST_SUITE_P(Table, BadInterrupt, testing::ValuesIn(kBadInputs));
 
