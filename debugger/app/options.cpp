@@ -40,8 +40,8 @@ std::string check_serial(const std::string& text) {
 /// The option or subcommand that an unknown word was probably meant to be.
 std::string_view meant_option(std::string_view word) {
     static constexpr std::string_view kNames[] = {
-        "--help",  "--version",  "--script", "--batch", "--connect", "--lab", "--load",
-        "--intro", "--key-file", "--no-key", "agent",   "lab",       "doctor"};
+        "--help", "--version", "--script",   "--batch",  "--json", "--connect", "--lab",
+        "--load", "--intro",   "--key-file", "--no-key", "agent",  "lab",       "doctor"};
     return commands::nearest(word, kNames);
 }
 
@@ -102,6 +102,7 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
             ->expected(1, CLI::detail::expected_max_vector_size);
     app.add_flag("--batch", options.batch,
                  "stop at the first failure; no questions, colour or progress");
+    app.add_flag("--json", options.json, "print everything to stdout as JSON, one object a line");
     auto* connect_option =
         app.add_option("--connect", connect, "connect to an agent ('local': to this machine)")
             ->type_name("ADDR[:PORT]")

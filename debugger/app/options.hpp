@@ -17,6 +17,7 @@ struct Options {
     std::string script_file;
     std::vector<std::string> script_arguments;
     bool batch = false;
+    bool json = false;  ///< stdout is NDJSON
     bool intro = false;
     bool load = false;
     std::string connect_address;  ///< empty: none given; "local" for this machine

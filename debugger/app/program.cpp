@@ -17,6 +17,7 @@
 #include "app/completion.hpp"
 #include "lab/lab.hpp"
 #include "language/names.hpp"
+#include "output/json_output.hpp"
 #include "transport/key.hpp"
 
 namespace ringside::app {
@@ -49,13 +50,18 @@ Program::Program(Options options)
     : options_{std::move(options)},
       console_{STDOUT_FILENO, STDERR_FILENO,
                !options_.batch && output::wants_colour(STDERR_FILENO)},
-      session_{loop_, console_, *this},
+      json_{options_.json ? std::make_unique<output::JsonOutput>(console_) : nullptr},
+      session_{loop_, output(), *this},
       signals_{loop_.context()} {
     session_.key = {options_.key_file, options_.no_key};
     script_names_ = language::all_names();
 }
 
 Program::~Program() = default;
+
+output::Output& Program::output() {
+    return json_ ? *json_ : console_;
+}
 
 int Program::run() {
     watch_signals();
@@ -68,7 +74,7 @@ int Program::run() {
         run_given_commands();
     else if (!options_.script_file.empty())
         run_script_file();
-    else if (is_terminal() && !options_.batch)
+    else if (is_terminal() && !options_.batch && !options_.json)
         run_prompt();
     else
         run_stdin();
@@ -80,7 +86,7 @@ int Program::run() {
 Outcome Program::connect_to_lab(const std::string& name) {
     const auto endpoint = lab::find(name);
     if (!endpoint) {
-        console_.diagnostic(fmt::format(
+        output().diagnostic(fmt::format(
             "err, no lab named '{}' is running\nhint: start one with 'ringside lab start'", name));
         return Outcome::kUnreachable;
     }
@@ -115,7 +121,7 @@ void Program::print_intro() {
         "\nThree commands to try; 'events c all' ends them, Ctrl+C pauses the output:\n\n";
     for (const std::string_view command : kIntroCommands)
         text += fmt::format("    {}\n", command);
-    console_.text(text + "\n");
+    output().text(text + "\n");
 }
 
 bool Program::goes_on() const {
@@ -167,7 +173,7 @@ void Program::run_script_file() {
     else if (file)
         errno = (text << file.rdbuf(), file.bad()) ? EIO : 0;
     if (errno != 0) {
-        console_.diagnostic(
+        output().diagnostic(
             fmt::format("err, cannot read '{}': {}", options_.script_file, std::strerror(errno)));
         return note(Outcome::kFailed);
     }
@@ -309,7 +315,7 @@ void Program::on_signal(int number) {
                 editor_->abandon();
                 if (!unfinished && session_.debuggee().is_connected()) {
                     session_.pause();
-                    console_.text("paused\n");
+                    output().text("paused\n");
                 }
                 show_prompt();
             } else {
@@ -347,7 +353,7 @@ void Program::connection_lost() {
 }
 
 void Program::clear_screen() {
-    if (::isatty(STDOUT_FILENO) == 1)
+    if (::isatty(STDOUT_FILENO) == 1 && !options_.json)
         console_.text("\x1b[H\x1b[2J\x1b[3J");
 }
 
@@ -358,12 +364,12 @@ std::optional<agent::Options> Program::agent_options() {
                          ? transport::read_or_create_key(transport::default_key_path())
                          : transport::read_key(options_.key_file);
         if (!found.error.empty()) {
-            console_.diagnostic("err, " + found.error);
+            output().diagnostic("err, " + found.error);
             return std::nullopt;
         }
         options.key = std::move(found.key);
     }
-    options.log = [this](const std::string& line) { console_.diagnostic("notice: " + line); };
+    options.log = [this](const std::string& line) { output().diagnostic("notice: " + line); };
     return options;
 }
 
@@ -374,11 +380,11 @@ Outcome Program::listen(std::uint16_t port) {
     options->port = port;
     agent::Agent agent{loop_, std::move(*options)};
     if (const int error = agent.listen(); error != 0) {
-        console_.diagnostic(
+        output().diagnostic(
             fmt::format("err, cannot listen on port {}: {}", port, std::strerror(error)));
         return Outcome::kFailed;
     }
-    console_.text(fmt::format("listening on port {}\n", agent.port()));
+    output().text(fmt::format("listening on port {}\n", agent.port()));
     (void)loop_.wait_until([] { return false; });
     agent.stop();
     return Outcome::kInterrupted;
@@ -390,12 +396,12 @@ Outcome Program::listen_on_line(const std::string& path) {
         return Outcome::kFailed;
     auto line = transport::open_serial(path);
     if (!line.descriptor) {
-        console_.diagnostic("err, " + line.error);
+        output().diagnostic("err, " + line.error);
         return Outcome::kFailed;
     }
     bool is_gone = false;
     agent::LineAgent agent{loop_, std::move(line), std::move(*options), [&] { is_gone = true; }};
-    console_.text(fmt::format("listening on serial line {}\n", path));
+    output().text(fmt::format("listening on serial line {}\n", path));
     if (loop_.wait_until([&] { return is_gone; }) == transport::Wait::kDone)
         return Outcome::kFailed;
     agent.stop();

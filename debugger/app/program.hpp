@@ -31,6 +31,8 @@ public:
     void connection_lost() override;
 
 private:
+    /// Where everything is said that is no prompt.
+    output::Output& output();
     commands::Outcome connect();
     commands::Outcome connect_to_lab(const std::string& name);
     /// How to serve debuggers; nothing (and why is told) if there is no key.
@@ -57,6 +59,7 @@ private:
     Options options_;
     transport::Loop loop_;
     output::Console console_;
+    std::unique_ptr<output::Output> json_;  ///< in front of the console with --json, else null
     commands::Session session_;
     asio::signal_set signals_;
     commands::CommandReader reader_;

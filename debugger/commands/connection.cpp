@@ -255,7 +255,7 @@ Outcome Session::connect_failed(const debuggee::ConnectFailure& failure, bool is
     using Kind = debuggee::ConnectFailure::Kind;
     if (failure.kind == Kind::kInterrupted)
         return Outcome::kInterrupted;
-    output_.diagnostic(render({failure.text, {}, connect_hint(failure, is_local)}, {}));
+    (void)tell({failure.text, {}, connect_hint(failure, is_local)}, {});
     return failure.kind == Kind::kBadAddress ? Outcome::kFailed : Outcome::kUnreachable;
 }
 

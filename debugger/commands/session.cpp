@@ -70,8 +70,7 @@ Outcome Session::execute(std::string_view command) {
     command = without_pasted_prompt(command, false);
     Scan scan = scan_command(command);
     if (scan.open != Open::kNothing) {
-        output_.diagnostic(render({still_open_text(scan.open), scan.open_at, {}}, command));
-        return Outcome::kFailed;
+        return tell({still_open_text(scan.open), scan.open_at, {}}, command);
     }
     if (scan.tokens.empty())
         return Outcome::kOk;
@@ -83,8 +82,7 @@ Outcome Session::execute(std::string_view command) {
         Problem problem{"no such command: " + in_quotes(word.text), word.begin, "see '.help'"};
         if (!meant.empty())
             problem.hint = fmt::format("did you mean '{}'?", meant);
-        output_.diagnostic(render(problem, command));
-        return Outcome::kFailed;
+        return tell(problem, command);
     }
     const std::span<const Token> words = std::span{scan.tokens}.subspan(1);
     const Invocation invocation{*spec, command, words, command.substr(word.end), word.end};
@@ -102,7 +100,15 @@ std::string Session::prompt() const {
 }
 
 Outcome Session::fail(const Invocation& invocation, Problem problem) {
-    output_.diagnostic(render(problem, invocation.text));
+    return tell(problem, invocation.text);
+}
+
+Outcome Session::tell(const Problem& problem, std::string_view command) {
+    output_.finding({.text = problem.text,
+                     .command = command,
+                     .column = problem.where,
+                     .hint = problem.hint,
+                     .rendered = render(problem, command)});
     return Outcome::kFailed;
 }
 
@@ -116,7 +122,12 @@ Outcome Session::wrong_use(const Invocation& invocation, const Token* word) {
         text += fmt::format("\n    {}", rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    output_.diagnostic(text + fmt::format("\nhint: see '.help {}'", invocation.spec.name));
+    const std::string hint = fmt::format("see '.help {}'", invocation.spec.name);
+    output_.finding({.text = problem.text,
+                     .command = invocation.text,
+                     .column = problem.where,
+                     .hint = hint,
+                     .rendered = text + "\nhint: " + hint});
     return Outcome::kFailed;
 }
 
@@ -129,7 +140,7 @@ Outcome Session::request_failed(const debuggee::Failure& failure, std::string_vi
         return Outcome::kInterrupted;
     }
     if (failure.kind != Kind::kLost || !was_lost_)
-        output_.diagnostic(render({failure.text(), {}, std::string{hint}}, {}));
+        (void)tell({failure.text(), {}, std::string{hint}}, {});
     if (failure.kind == Kind::kLost)
         return Outcome::kUnreachable;
     return failure.kind == Kind::kTimedOut ? Outcome::kTimedOut : Outcome::kFailed;
@@ -221,7 +232,14 @@ void Session::add_globals(const std::vector<std::string>& names) {
 
 void Session::show_compiler_messages(const language::CompileOutput& output) {
     for (const language::Diagnostic& diagnostic : output.diagnostics)
-        output_.diagnostic(diagnostic.text());
+        output_.finding({.is_warning = !diagnostic.is_error(),
+                         .text = diagnostic.message,
+                         .command = diagnostic.source_line,
+                         .column = diagnostic.column > 0
+                                       ? std::optional{std::size_t{diagnostic.column} - 1}
+                                       : std::nullopt,
+                         .hint = {},
+                         .rendered = diagnostic.text()});
     if (!output.ok)
         output_.diagnostic("err, script not accepted");
 }
@@ -236,26 +254,40 @@ std::size_t Session::buffer_offset(const debuggee::Message& message) {
 
 void Session::show(const debuggee::Message& message) {
     ++messages_seen_;
+    using Kind = output::EventRecord::Kind;
     const std::uint64_t id = message.header.tag - RS_TAG_BASE;
+    output::EventRecord record{.core = message.header.core,
+                               .pid = message.header.pid,
+                               .tag = message.header.tag,
+                               .event = id,
+                               .time_ns = message.header.time_ns,
+                               .seq = message.header.seq};
+    const auto print = [&](Kind kind, std::string_view text) {
+        record.kind = kind;
+        record.text = text;
+        output_.event(record);
+    };
     switch (message.header.kind) {
         case RS_MSG_TEXT:
         case RS_MSG_GATHERED:
             if (!outputs_.forward(message.header.cookie, message.text()) && !is_paused_)
-                output_.text(message.text());
+                print(Kind::kMessage, message.text());
             break;
         case RS_MSG_LOST:
-            if (const auto count = message.lost_count(); count && !is_paused_)
-                output_.diagnostic(fmt::format("warn, {} messages lost (core {:x}, event 0x{:x})",
+            if (const auto count = message.lost_count(); count && !is_paused_) {
+                record.count = *count;
+                print(Kind::kLost, fmt::format("warn, {} messages lost (core {:x}, event 0x{:x})",
                                                *count, message.header.core, id));
+            }
             break;
         case RS_MSG_DIAGNOSTIC:
             if (const auto diagnostic = message.diagnostic();
                 diagnostic && (!is_paused_ || diagnostic->disabled != 0))
-                output_.diagnostic(event_scripts_.describe(message.header, *diagnostic));
+                print(Kind::kDiagnostic, event_scripts_.describe(message.header, *diagnostic));
             break;
         case RS_MSG_BINARY:
             if (!is_paused_)
-                output_.text(hex_dump(message.payload, buffer_offset(message)));
+                print(Kind::kMessage, hex_dump(message.payload, buffer_offset(message)));
             break;
         default:
             break;  // kinds of later versions

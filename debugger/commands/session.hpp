@@ -132,6 +132,8 @@ private:
     std::optional<transport::Key> read_key();
     Outcome connect_failed(const debuggee::ConnectFailure& failure, bool is_local);
     Outcome greet();
+    /// Prints a problem of `command`, empty where none is at fault.
+    Outcome tell(const Problem& problem, std::string_view command);
     std::size_t buffer_offset(const debuggee::Message& message);
     void show(const debuggee::Message& message);
     void forget_debuggee();
