@@ -47,11 +47,13 @@ void StreamSink::connect(const std::string& host, const std::string& port) {
     is_connecting_ = true;
     const std::weak_ptr<StreamSink> weak = weak_from_this();
     const auto socket = std::make_shared<asio::ip::tcp::socket>(context_);
+    connecting_ = socket;
     const auto connected = [weak, socket](const std::error_code& error) {
         const auto self = weak.lock();
         if (!self || self->is_closed_)
             return;
         self->is_connecting_ = false;
+        self->connecting_.reset();
         if (error)
             return self->fail(error.message());
         std::error_code ignored;
@@ -165,6 +167,9 @@ void StreamSink::release() {
     stream_.close(ignored);
     retry_.cancel();
     resolver_.cancel();
+    if (connecting_)
+        connecting_->close(ignored);
+    connecting_.reset();
     queue_ = {};
     sent_ = 0;
     is_connecting_ = false;

@@ -20,6 +20,9 @@ inline constexpr std::size_t kQueueBytes = 1u << 20;
 class StreamSink final : public Sink, public std::enable_shared_from_this<StreamSink> {
 public:
     explicit StreamSink(asio::io_context& context);
+    ~StreamSink() override { release(); }
+    StreamSink(const StreamSink&) = delete;
+    StreamSink& operator=(const StreamSink&) = delete;
 
     /// Takes over an open, non-blocking descriptor.
     void attach(int descriptor, bool is_socket);
@@ -46,6 +49,7 @@ private:
     asio::posix::stream_descriptor stream_;
     asio::steady_timer retry_;
     asio::ip::tcp::resolver resolver_;
+    std::shared_ptr<asio::ip::tcp::socket> connecting_;  ///< null but while is_connecting_
     std::string fifo_path_;
     std::string queue_;
     std::size_t sent_ = 0;  ///< bytes at the front of queue_ that are gone already

@@ -36,6 +36,12 @@ TEST(ParseOptions, TakesCommandsInOrderOneEach) {
     EXPECT_EQ(refused({"-c", "a", "b"}), 2);
 }
 
+TEST(ParseOptions, TakesJsonWithAnyOrigin) {
+    EXPECT_TRUE(accepted({"--json", "-c", "a"}).json);
+    EXPECT_TRUE(accepted({"--script", "f.ds", "--json"}).json);
+    EXPECT_FALSE(accepted({"-c", "a"}).json);
+}
+
 TEST(ParseOptions, TakesAScriptWithItsArguments) {
     const Options options = accepted({"--script", "f.ds", "1", "two"});
     EXPECT_EQ(options.script_file, "f.ds");

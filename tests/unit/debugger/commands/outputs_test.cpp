@@ -127,6 +127,14 @@ TEST_F(OutputCommand, TellsWhatIsWrong) {
     EXPECT_EQ(run("output"), "no outputs\n") << "nothing is left of what failed";
 }
 
+TEST_F(OutputCommand, CtrlCEndsAConnectionAttempt) {
+    loop_.post([this] { (void)loop_.interrupt(); });
+    EXPECT_EQ(session_.execute("output create x tcp 127.0.0.1:1"), Outcome::kInterrupted);
+    EXPECT_EQ(recorder_.told, "");
+    (void)loop_.wait_for(std::chrono::milliseconds{20});  // what was under way finds nobody
+    EXPECT_EQ(run("output"), "no outputs\n");
+}
+
 TEST_F(OutputCommand, EventsNameOutputsThatExist) {
     connect_and_load();
     create_and_open("closed");
