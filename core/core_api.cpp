@@ -53,6 +53,10 @@ __u32 rs_core_load(const struct rs_platform* platform, const struct rs_kernel_fa
     return session.load(*find_vendor(vendor), *platform, *facts, *request);
 }
 
+__u32 rs_core_may_unload(void) {
+    return session.may_unload();
+}
+
 __u32 rs_core_unload(void) {
     return session.unload();
 }
@@ -145,6 +149,15 @@ __u32 rs_core_event_stat(struct rs_event_stat* request) {
         return RS_ERR_NOT_LOADED;
     const auto filled = session.registry.stat(*request);
     return filled ? u32{RS_OK} : u32{filled.error().code};
+}
+
+__u32 rs_core_flush(struct rs_flush* request) {
+    if (request->reserved)
+        return RS_ERR_BAD_IMAGE;
+    if (!session.is_loaded)
+        return RS_ERR_NOT_LOADED;
+    request->count = session.engine.rings().discard_all();
+    return RS_OK;
 }
 
 __u32 rs_core_eval(__u32, void* image, __u64 bytes) {

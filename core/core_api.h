@@ -80,7 +80,9 @@ __u32 rs_core_probe(__u32* vendor);
 /* Slides under every online CPU, all or nothing. */
 __u32 rs_core_load(const struct rs_platform* platform, const struct rs_kernel_facts* facts,
                    struct rs_load* request);
-/* Clears all events and devirtualizes every CPU. */
+/* Whether a client may unload: RS_OK, RS_ERR_NOT_LOADED, RS_ERR_OTHER_CLIENTS. */
+__u32 rs_core_may_unload(void);
+/* Clears all events and devirtualizes every CPU, whoever has the device open. */
 __u32 rs_core_unload(void);
 int rs_core_is_loaded(void);
 
@@ -91,6 +93,7 @@ __u32 rs_core_add_action(__u32 client, void* image, __u64 bytes);
 __u32 rs_core_modify_event(__u32 client, struct rs_modify_event* request);
 __u32 rs_core_list_events(void* image, __u64 bytes);
 __u32 rs_core_event_stat(struct rs_event_stat* request);
+__u32 rs_core_flush(struct rs_flush* request);
 __u32 rs_core_eval(__u32 client, void* image, __u64 bytes);
 
 /* A client is one open file. RS_ERR_OTHER_CLIENTS: too many are open. Removing it clears its

@@ -176,10 +176,10 @@ static u32 request_load(struct rs_load *request)
 
 static u32 request_unload(void)
 {
-	u32 error;
+	u32 error = rs_core_may_unload();
 
-	if (!rs_core_is_loaded())
-		return RS_ERR_NOT_LOADED;
+	if (error != RS_OK)
+		return error;
 	rs_hotplug_disarm();
 	error = rs_core_unload();
 	wake_readers_now();
@@ -191,6 +191,7 @@ union fixed_request {
 	struct rs_load load;
 	struct rs_modify_event modify;
 	struct rs_event_stat stat;
+	struct rs_flush flush;
 };
 
 static size_t fixed_size(u32 number)
@@ -205,6 +206,8 @@ static size_t fixed_size(u32 number)
 		return sizeof(struct rs_modify_event);
 	case RS_NR_EVENT_STAT:
 		return sizeof(struct rs_event_stat);
+	case RS_NR_FLUSH:
+		return sizeof(struct rs_flush);
 	default:
 		return 0;
 	}
@@ -250,6 +253,10 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 	case RS_NR_EVENT_STAT:
 		error = rs_core_event_stat(&request.stat);
 		request.stat.error = error;
+		break;
+	case RS_NR_FLUSH:
+		error = rs_core_flush(&request.flush);
+		request.flush.error = error;
 		break;
 	}
 	mutex_unlock(&rs_core_mutex);

@@ -30,6 +30,8 @@ u32 Session::load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_ke
     request.error_core = RS_ANY;
     if (is_loaded)
         return RS_ERR_ALREADY_LOADED;
+    if (client_count() > 1)
+        return RS_ERR_OTHER_CLIENTS;
     if (auto checked = check_request(request); !checked)
         return checked.error().code;
     if (auto probed = vendor.probe(); !probed)
@@ -90,6 +92,12 @@ void Session::tear_down() {
     hypervisor.release();
 }
 
+u32 Session::may_unload() const {
+    if (!is_loaded)
+        return RS_ERR_NOT_LOADED;
+    return client_count() > 1 ? u32{RS_ERR_OTHER_CLIENTS} : u32{RS_OK};
+}
+
 u32 Session::unload() {
     if (!is_loaded)
         return RS_ERR_NOT_LOADED;
@@ -116,6 +124,13 @@ Client* Session::find_client(u32 id) {
         if (client.id == id)
             return &client;
     return nullptr;
+}
+
+u32 Session::client_count() const {
+    u32 count = 0;
+    for (const Client& client : clients)
+        count += client.id != 0;
+    return count;
 }
 
 u32 Session::add_client(u32 id) {

@@ -19,9 +19,13 @@ struct Client {
 /// Everything between load and unload.
 class Session final : public event::Machine {
 public:
-    /// Slides under every CPU, or leaves everything as it was.
+    /// Slides under every CPU, or leaves everything as it was. The caller must be the only client
+    /// (API-1).
     u32 load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_kernel_facts& facts,
              rs_load& request);
+    /// Whether a client may unload: it must be the only one (API-1).
+    u32 may_unload() const;
+    /// Whoever has the device open: for clients may_unload() comes first.
     u32 unload();
 
     /// CPU hotplug, on that CPU.
@@ -68,6 +72,7 @@ private:
     u32 publish_and_wait();
     /// Forgets cores that root mode had to leave by itself, so that nobody waits for them.
     void drop_abandoned_cores();
+    u32 client_count() const;
     bool attach_client(Client& client);
 
     const rs_platform* platform_ = nullptr;

@@ -120,6 +120,8 @@ public:
     bool take_lost() { return std::exchange(was_lost_, false); }
     bool was_lost() const { return was_lost_; }
 
+    /// Prints a message as the prompt does.
+    void show(const debuggee::Message& message);
     /// Waits until messages that were on their way have been shown.
     void drain_messages();
 
@@ -130,7 +132,6 @@ private:
     Outcome connect_failed(const debuggee::ConnectFailure& failure, bool is_local);
     Outcome greet();
     std::size_t buffer_offset(const debuggee::Message& message);
-    void show(const debuggee::Message& message);
     void forget_debuggee();
 
     transport::Loop& loop_;

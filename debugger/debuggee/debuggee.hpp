@@ -126,6 +126,9 @@ public:
     Reply<std::vector<ListedEvent>> list_events();
     Reply<rs_event_stat> event_stat(std::uint64_t tag);
     Reply<rs_event_stat> core_stat(std::uint32_t core);
+    /// Drops the unread messages of all events.
+    /// @return how many there were
+    Reply<std::uint64_t> flush();
     /// Delivers every message that scripts had sent when it was called; before the program ends,
     /// for example.
     Reply<void> drain();
