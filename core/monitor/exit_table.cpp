@@ -51,6 +51,7 @@ After on_invalidate_caches(Vcpu& vcpu, const Exit&) {
 
 void fill(vcpu::ExitTable& table) {
     table.commit = on_commit;
+    table.nmi = on_guest_nmi;
     for (auto& handler : table.handlers)
         handler = on_unexpected;
     const auto set = [&](ExitReason reason, vcpu::ExitHandler handler) {
@@ -58,6 +59,7 @@ void fill(vcpu::ExitTable& table) {
     };
     set(ExitReason::kExternalInterrupt, on_external_interrupt);
     set(ExitReason::kNmi, on_nmi);
+    set(ExitReason::kException, on_exception);
     set(ExitReason::kInterruptWindow, on_window);
     set(ExitReason::kHalt, on_halt);
     set(ExitReason::kNmiUnblocked, on_nmi_unblocked);

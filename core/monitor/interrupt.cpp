@@ -3,19 +3,12 @@
 #include "event/adoption.hpp"
 #include "event/pipeline.hpp"
 #include "monitor/monitor.hpp"
+#include "monitor/no_code.hpp"
 #include "vcpu/guest_view.hpp"
 
 namespace ringside::monitor {
 
 namespace {
-
-/// Registration refuses machine code so far.
-class NoCode final : public event::CodeRunner {
-public:
-    event::CodeResult run(const event::CodeCall&) override {
-        return {.end = event::CodeEnd::kFault};
-    }
-};
 
 /// Runs the events of an interrupt root mode has accepted, and has it delivered.
 void on_arrival(vcpu::Vcpu& vcpu, u8 vector) {

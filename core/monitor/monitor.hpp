@@ -12,7 +12,11 @@ void fill(vcpu::ExitTable& table);
 /// Runs the post stage of an interrupt that is about to be delivered.
 void on_commit(vcpu::Vcpu& vcpu, u8 vector);
 
+/// Runs the events of an NMI of the guest's. False: it does not get it.
+bool on_guest_nmi(vcpu::Vcpu& vcpu);
+
 vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
+vcpu::After on_exception(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_halt(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_hypercall(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);
 vcpu::After on_cpuid(vcpu::Vcpu& vcpu, const vcpu::Exit& exit);

@@ -267,8 +267,6 @@ u32 Session::cpu_offline(u32 cpu) {
 
 u32 Session::register_event(u32 client, void* image, u64 bytes) {
     auto& detail = *static_cast<rs_event_detail*>(image);
-    if (detail.event_type == RS_EVENT_EXCEPTION)
-        return RS_ERR_BAD_EVENT_TYPE;
     const auto tag = registry.add({static_cast<const u8*>(image), bytes}, client);
     if (!tag)
         return tag.error().code;

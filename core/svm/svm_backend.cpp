@@ -6,6 +6,7 @@
 #include "vcpu/exit_loop.hpp"
 #include "vcpu/register_rules.hpp"
 #include "x86/control_registers.hpp"
+#include "x86/exception.hpp"
 #include "x86/msr.hpp"
 
 extern "C" {
@@ -102,10 +103,72 @@ Exit SvmBackend::decode_exit(PendingEvent& in_flight) {
         case ExitCode::kInvalid:
             exit.reason = ExitReason::kEntryFailed;
             break;
+        case ExitCode::kSoftwareInterrupt:
+            decode_software_interrupt(exit);
+            break;
         default:
+            if (code >= ExitCode::kException && code <= ExitCode::kExceptionLast)
+                exit.reason = ExitReason::kException;
             break;
     }
     return exit;
+}
+
+/// QEMU TCG: INT3 and INTO exit as software interrupts, and so does INT n, which is then delivered
+/// from here.
+void SvmBackend::decode_software_interrupt(Exit& exit) {
+    constexpr u8 kInt3 = 0xcc, kInto = 0xce, kIntN = 0xcd;
+    const DeliveryMemory memory{
+        vcpu_.walks, vcpu_.machine->window, {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)}, false};
+    PendingEvent fault;
+    u8 bytes[2] = {};
+    // The instruction has just been fetched.
+    const Gva at{vmcb_.cs.base + vmcb_.rip};
+    if (!memory.read(at, bytes[0], fault))
+        return;
+    soft_vector_ = bytes[0] == kInt3 ? 3 : 4;
+    exit.reason = ExitReason::kException;
+    if (bytes[0] == kInt3 || bytes[0] == kInto)
+        return;
+    if (bytes[0] != kIntN || !memory.read(Gva{at.value() + 1}, bytes[1], fault)) {
+        exit.reason = ExitReason::kUnknown;
+        return;
+    }
+    exit.reason = ExitReason::kInterruptWindow;  // nothing to do but to deliver it
+    vcpu_.waiting.exception = {.type = vcpu::EventType::kSoftwareInterrupt,
+                               .vector = bytes[1],
+                               .valid = true,
+                               .instruction_length = 2};
+}
+
+PendingEvent SvmBackend::read_exception() {
+    constexpr u8 kDebug = 1, kBreakpoint = 3, kOverflow = 4, kPageFault = 14;
+    const bool is_soft = ExitCode(vmcb_.exit_code) == ExitCode::kSoftwareInterrupt;
+    const u8 vector = is_soft ? soft_vector_ : u8(vmcb_.exit_code - u64(ExitCode::kException));
+    PendingEvent event{.type = vcpu::EventType::kException,
+                       .vector = vector,
+                       .valid = true,
+                       .has_error_code = x86::has_error_code(vector)};
+    if (event.has_error_code)
+        event.error_code = u32(vmcb_.exit_info1);
+    if (vector == kPageFault)
+        event.address = vmcb_.exit_info2;
+    if (vector == kDebug)
+        event.address = vmcb_.dr6;
+    if (vector == kBreakpoint || vector == kOverflow) {
+        event.type = vcpu::EventType::kSoftwareException;
+        event.instruction_length = 1;
+    }
+    return event;
+}
+
+void SvmBackend::intercept_exceptions(u32 mask) {
+    constexpr u32 kNmi = 1u << 2, kSoft = 1u << 3 | 1u << 4;
+    vmcb_.intercept_exceptions = mask & ~kNmi;
+    if (traits_.soft_as_interrupt && (mask & kSoft))
+        vmcb_.intercept_misc1 |= misc1::kSoftwareInterrupt;
+    else
+        vmcb_.intercept_misc1 &= ~misc1::kSoftwareInterrupt;
 }
 
 /// QEMU TCG: the shadow of STI is gone after an exit, so in `sti; hlt` an interrupt could come
@@ -303,6 +366,14 @@ Injected SvmBackend::inject(const PendingEvent& event, PendingEvent& fault) {
     if (event.type == vcpu::EventType::kException && event.vector == kPageFault && event.address)
         vmcb_.cr2 = event.address;
     vmcb_.event_injection = raw_of(event);
+    if (vcpu::is_software(event.type)) [[unlikely]] {
+        // The return address is behind the instruction; #BP and #OF are injected as exceptions.
+        vmcb_.rip += event.instruction_length;
+        vmcb_.next_rip = vmcb_.rip;
+        if (event.type != vcpu::EventType::kSoftwareInterrupt)
+            vmcb_.event_injection = raw_of(
+                {.type = vcpu::EventType::kException, .vector = event.vector, .valid = true});
+    }
     return Injected::kDone;
 }
 

@@ -72,6 +72,7 @@ struct Traits {
     bool halt_in_root = false;        ///< QEMU TCG: a guest halted with GIF = 0 would never wake
     bool shadow_lost = false;         ///< QEMU TCG: VMRUN does not restore the interrupt shadow
     bool saves_over_refused = false;  ///< QEMU TCG: a refused VMRUN saves root mode over the guest
+    bool soft_as_interrupt = false;   ///< QEMU TCG: INT3 and INTO exit as INT n does
     bool has_next_rip = false;        ///< NRIPS
 };
 
@@ -92,6 +93,8 @@ public:
     u8 privilege_level() override { return vmcb_.cpl; }
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;
+    void intercept_exceptions(u32 mask) override;
+    vcpu::PendingEvent read_exception() override;
     s32 take_interrupt() override;
     s32 halt() override;
     vcpu::Interruptibility interruptibility() override;
@@ -106,6 +109,7 @@ public:
     void* prepare_devirtualize() override;
 
 private:
+    void decode_software_interrupt(vcpu::Exit& exit);
     void remember_lost_shadow(ExitCode code);
     void step_over_lost_halt();
     u32 open_nmi_window();
@@ -115,6 +119,7 @@ private:
     Traits traits_;
     LeaveBlock* leave_;
     LeaveBlock* leave_in_kernel_;
+    u8 soft_vector_ = 0;     ///< of the INT3 or INTO that exited as software interrupt
     bool may_halt_ = false;  ///< the next entry lets the guest halt by itself
     u64 shadowed_rip_ = 0;   ///< where an exit found a shadow that the next entry loses
     bool hsave_cleared_ = false;

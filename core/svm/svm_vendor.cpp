@@ -91,6 +91,7 @@ Result<void> SvmVendor::probe() {
                .halt_in_root = emulated,
                .shadow_lost = emulated,
                .saves_over_refused = emulated,
+               .soft_as_interrupt = emulated,
                .has_next_rip = x86::has_svm_next_rip()};
     return {};
 }

@@ -89,7 +89,8 @@ static_assert(offsetof(Vmcb, star) == 0x600 && offsetof(Vmcb, cr2) == 0x640);
 /// Bits of intercept_misc1.
 namespace misc1 {
 inline constexpr u32 kIntr = 1u << 0, kNmi = 1u << 1, kVintr = 1u << 4, kIret = 1u << 20,
-                     kHlt = 1u << 24, kMsrProtection = 1u << 28, kShutdown = 1u << 31;
+                     kSoftwareInterrupt = 1u << 21, kHlt = 1u << 24, kMsrProtection = 1u << 28,
+                     kShutdown = 1u << 31;
 }
 /// Bits of intercept_misc2.
 namespace misc2 {
@@ -126,10 +127,13 @@ static_assert(EventInjection::exception_with_code(13, 0) == 0x8000'0b0d);  // #G
 
 /// Exit codes. Source: AMD APM vol. 2 appendix C "SVM Intercept Exit Codes".
 enum class ExitCode : u64 {
+    kException = 0x40,  ///< plus the vector, 0 to 31
+    kExceptionLast = 0x5f,
     kIntr = 0x60,
     kNmi = 0x61,
     kVintr = 0x64,
     kIret = 0x74,
+    kSoftwareInterrupt = 0x75,
     kHlt = 0x78,
     kMsr = 0x7c,
     kShutdown = 0x7f,

@@ -47,6 +47,13 @@ public:
     /// again where it was. May decide to let the guest halt by itself.
     virtual s32 halt() = 0;
 
+    /// Exit on the exceptions of `mask` (bit n: exception n; the NMI's bit means nothing) and on no
+    /// others.
+    virtual void intercept_exceptions(u32 mask) = 0;
+    /// The exception that caused the exit, as it would be delivered: it has not changed CR2 or DR6
+    /// yet. `address`: CR2 of a page fault, DR6 of a debug exception.
+    virtual PendingEvent read_exception() = 0;
+
     virtual Interruptibility interruptibility() = 0;
     /// Places `event` in the next entry, or delivers it at once. At most one call an entry.
     virtual Injected inject(const PendingEvent& event, PendingEvent& fault) = 0;

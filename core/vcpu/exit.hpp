@@ -9,6 +9,7 @@ namespace ringside::vcpu {
 enum class ExitReason : u8 {
     kExternalInterrupt,  ///< a physical interrupt wants to be taken
     kNmi,                ///< a physical NMI
+    kException,          ///< one an event asks for; Backend::read_exception() has it
     kInterruptWindow,    ///< the guest became able to take an interrupt
     kHalt,               ///< HLT, while Traits of the vendor ask for it
     kNmiUnblocked,       ///< the guest is about to leave its NMI handler

@@ -16,8 +16,12 @@ void sort_nmis(Vcpu& vcpu) {
         return;
     const u32 taken = count - vcpu.nmi_seen;
     vcpu.nmi_seen = count;
-    if (taken > std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0))
-        vcpu.waiting.nmi = true;
+    if (taken <= std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0))
+        return;
+    constexpr u32 kNmiBit = 1u << 2;
+    if ((vcpu.intercepted_exceptions & kNmiBit) != 0 && !vcpu.machine->exits.nmi(vcpu)) [[unlikely]]
+        return;
+    vcpu.waiting.nmi = true;
 }
 
 void adopt_if_published(Vcpu& vcpu) {
@@ -29,6 +33,10 @@ void adopt_if_published(Vcpu& vcpu) {
     if (event::take_kick_request(state))
         signal_other_cores(vcpu);
     vcpu.wants_interrupts = event::adopt(state);
+    if (vcpu.intercepted_exceptions != state.wants_exceptions) {
+        vcpu.intercepted_exceptions = state.wants_exceptions;
+        vcpu.backend->intercept_exceptions(state.wants_exceptions);
+    }
 }
 
 /// Text that was gathered long enough goes out; who sleeps in read() is woken when there are

@@ -19,9 +19,13 @@ using ExitHandler = After (*)(Vcpu&, const Exit&);
 /// Told of an interrupt that is about to be delivered. It may change the guest.
 using CommitHandler = void (*)(Vcpu&, u8 vector);
 
+/// Told of an NMI of the guest's that an event asks for. False: the guest does not get it.
+using NmiHandler = bool (*)(Vcpu&);
+
 /// One handler a reason; monitor/ fills it.
 struct ExitTable {
     CommitHandler commit = nullptr;
+    NmiHandler nmi = nullptr;
     ExitHandler handlers[u32(ExitReason::kCount)] = {};
 };
 

@@ -247,6 +247,7 @@ struct Interruption {
     using Vector = Bits<0, 7>;
     using Type = Bits<8, 10>;
     using ErrorValid = Bits<11>;
+    using NmiUnblocking = Bits<12>;  ///< of an exit: an IRET has ended the blocking of NMIs
     using Valid = Bits<31>;
 };
 

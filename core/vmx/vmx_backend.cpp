@@ -83,6 +83,12 @@ Exit VmxBackend::decode_exit(PendingEvent& in_flight) {
     }
     switch (code) {
         case ExitCode::kExceptionOrNmi:
+            if (const u32 information = read<kExitInterruption>();
+                vcpu::EventType(Interruption::Type::get(information)) != vcpu::EventType::kNmi) {
+                block_nmis_of_faulting_iret(information);
+                exit.reason = ExitReason::kException;
+                break;
+            }
             // The exit has taken the NMI, and keeps others out until an IRET.
             ++vcpu_.nmi_count;
             rs_open_nmis();
@@ -329,6 +335,41 @@ s32 VmxBackend::take_interrupt() {
     return acknowledged_;
 }
 
+void VmxBackend::intercept_exceptions(u32 mask) {
+    constexpr u32 kNmi = 1u << 2;
+    write<kExceptionBitmap>(mask & ~kNmi);
+}
+
+PendingEvent VmxBackend::read_exception() {
+    constexpr u8 kDebug = 1, kPageFault = 14;
+    PendingEvent event =
+        event_of(read<kExitInterruption>(), read<kExitErrorCode>(), read<kExitInstructionLength>());
+    if (event.vector == kPageFault)
+        event.address = read<kExitQualification>();
+    if (event.vector == kDebug) {
+        // The conditions met, as DR6 would get them; BD, BS and BT are sticky, B0 to B3 are not.
+        // Source: Intel SDM vol. 3C table 27-1 "Exit Qualification for Debug Exceptions".
+        constexpr u64 kBreakpoints = 0xf, kConditions = 0x600f;
+        event.address =
+            (x86::read_dr<6>() & ~kBreakpoints) | (read<kExitQualification>() & kConditions);
+    }
+    return event;
+}
+
+/// An IRET that faulted had ended the blocking of NMIs already; its fault is to be delivered with
+/// them blocked. Source: Intel SDM vol. 3C section 27.2.3 "Information About NMI Unblocking Due to
+/// IRET".
+void VmxBackend::block_nmis_of_faulting_iret(u32 information) {
+    constexpr u8 kDoubleFault = 8;
+    if (!Interruption::NmiUnblocking::test(information) ||
+        Interruption::Vector::get(information) == kDoubleFault ||
+        Interruption::Valid::test(read<kIdtVectoring>()))
+        return;
+    interruptibility_ |= interruptibility::kNmi;
+    write<kInterruptibility>(interruptibility_);
+    vcpu_.waiting.nmi_blocked = true;
+}
+
 vcpu::Interruptibility VmxBackend::interruptibility() {
     return {.interrupt_flag = (read<kGuestRflags>() & x86::rflags::IF) != 0,
             .shadow = (interruptibility_ & interruptibility::kShadow) != 0,
@@ -350,13 +391,21 @@ Injected VmxBackend::inject(const PendingEvent& event, PendingEvent&) {
     if (event.has_error_code)
         write<kEntryErrorCode>(event.error_code);
     if (vcpu::is_software(event.type))
-        write<kEntryInstructionLength>(event.instruction_length);
+        write_instruction_length(event.instruction_length);
     if (Activity(read<kActivity>()) != Activity::kActive)
         write<kActivity>(u32(Activity::kActive));
     write<kEntryInterruption>(
         Interruption::Vector::make(event.vector) | Interruption::Type::make(u64(event.type)) |
         Interruption::ErrorValid::make(event.has_error_code) | Interruption::Valid::make(1));
     return Injected::kDone;
+}
+
+/// An event of a script's belongs to no instruction and returns to where the guest is; a length of
+/// 0 is refused by many processors.
+void VmxBackend::write_instruction_length(u8 length) {
+    if (length == 0)
+        write<kGuestRip>(read<kGuestRip>() - 1);
+    write<kEntryInstructionLength>(length == 0 ? 1u : length);
 }
 
 PendingEvent VmxBackend::injected_event() {

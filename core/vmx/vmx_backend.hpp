@@ -79,6 +79,8 @@ public:
     u8 privilege_level() override;
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;
+    void intercept_exceptions(u32 mask) override;
+    vcpu::PendingEvent read_exception() override;
     s32 take_interrupt() override;
     s32 halt() override { return -1; }  // never asked: the guest halts by itself
     vcpu::Interruptibility interruptibility() override;
@@ -102,6 +104,8 @@ private:
     u64 general_register(u32 number);
     vcpu::PendingEvent injected_event();
     void flush_guest_translations();
+    void block_nmis_of_faulting_iret(u32 information);
+    void write_instruction_length(u8 length);
     bool single_steps(u64 flags);
     void keep_pending_step(u64 flags);
     void hold_nmis_until_iret();

@@ -25,6 +25,7 @@ public:
     vcpu::Interruptibility guest{
         .interrupt_flag = true, .shadow = false, .nmi_shadow = false, .task_priority = 0};
     std::optional<vcpu::PendingEvent> next_refusal;  ///< of the next interrupt
+    vcpu::PendingEvent exception;                    ///< of a kException exit
     u64 registers[RS_FULL_REGISTER_COUNT] = {};
     u8 level = 0;
     std::map<u32, u64> msrs;               ///< others raise #GP
@@ -36,6 +37,7 @@ public:
     std::vector<vcpu::PendingEvent> injected;
     vcpu::EntryPlan windows;
     std::vector<bool> intercept_calls;
+    u32 exceptions = 0;  ///< those that exit
     u32 skipped_bytes = 0;
     bool nmis_are_blocked = false;
     u32 last_looks = 0;  ///< times NMIs were held back
@@ -57,6 +59,8 @@ public:
     void skip_instruction(u32 length) override { skipped_bytes += length; }
     s32 halt() override { return take_interrupt(); }
     void intercept_interrupts(bool on) override { intercept_calls.push_back(on); }
+    void intercept_exceptions(u32 mask) override { exceptions = mask; }
+    vcpu::PendingEvent read_exception() override { return exception; }
     s32 take_interrupt() override {
         if (interrupts.empty())
             return -1;

@@ -136,6 +136,8 @@ public:
     u8 privilege_level() override { return 0; }
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;
+    void intercept_exceptions(u32) override {}
+    vcpu::PendingEvent read_exception() override { return {}; }
     s32 take_interrupt() override;
     s32 halt() override { return -1; }
     vcpu::Interruptibility interruptibility() override;

@@ -80,6 +80,40 @@ TEST(SvmBackend, ReportsWhereANestedPageFaultWas) {
     EXPECT_EQ(exit.detail, 0x1'0000'0006u);
 }
 
+TEST(SvmException, IsReadWithItsErrorCodeAndAddress) {
+    Guest guest;
+    guest.vmcb->exit_info1 = 6;
+    guest.vmcb->exit_info2 = 0x7fff'1234'5678;
+    EXPECT_EQ(guest.exit(0x4e).reason, ExitReason::kException);
+    const PendingEvent fault = guest.backend.read_exception();
+    EXPECT_EQ(fault.type, EventType::kException);
+    EXPECT_EQ(fault.vector, 14);
+    EXPECT_TRUE(fault.has_error_code);
+    EXPECT_EQ(fault.error_code, 6u);
+    EXPECT_EQ(fault.address, 0x7fff'1234'5678u);
+    EXPECT_EQ(guest.exit(0x40).reason, ExitReason::kException);
+    EXPECT_EQ(guest.exit(0x5f).reason, ExitReason::kException);
+}
+
+TEST(SvmException, ABreakpointReturnsBehindItsInstruction) {
+    Guest guest;
+    guest.vmcb->rip = 0x1000;
+    guest.exit(0x43);
+    const PendingEvent breakpoint = guest.backend.read_exception();
+    EXPECT_EQ(breakpoint.type, EventType::kSoftwareException);
+    PendingEvent fault;
+    guest.backend.inject(breakpoint, fault);
+    EXPECT_EQ(guest.vmcb->rip, 0x1001u);
+    EXPECT_EQ(guest.vmcb->next_rip, 0x1001u);
+    EXPECT_EQ(guest.vmcb->event_injection, 0x8000'0303u);
+}
+
+TEST(SvmException, TheInterceptsLeaveNmisOut) {
+    Guest guest;
+    guest.backend.intercept_exceptions(1u << 2 | 1u << 3 | 1u << 14);
+    EXPECT_EQ(guest.vmcb->intercept_exceptions, 1u << 3 | 1u << 14);
+}
+
 TEST(SvmBackend, ReportsAnEventWhoseDeliveryWasCutShort) {
     Guest guest;
     guest.vmcb->exit_interrupt_info = 0x0000'0002'8000'0b0e;  // #PF with code 2

@@ -15,7 +15,10 @@ using vcpu::PendingEvent;
 
 TEST(VmxExit, HasANeutralName) {
     Guest guest;
+    guest.vmcs[kExitInterruption] = 0x8000'0202;
     EXPECT_EQ(guest.exit(0).reason, ExitReason::kNmi);
+    guest.vmcs[kExitInterruption] = 0x8000'0b0e;
+    EXPECT_EQ(guest.exit(0).reason, ExitReason::kException);
     EXPECT_EQ(guest.exit(1).reason, ExitReason::kExternalInterrupt);
     EXPECT_EQ(guest.exit(2).reason, ExitReason::kTripleFault);
     EXPECT_EQ(guest.exit(3).reason, ExitReason::kInit);
@@ -32,6 +35,48 @@ TEST(VmxExit, HasANeutralName) {
     EXPECT_EQ(guest.exit(49).reason, ExitReason::kNestedPageFault);   // EPT misconfiguration
     EXPECT_EQ(guest.exit(54).reason, ExitReason::kInvalidateCaches);  // WBINVD
     EXPECT_EQ(guest.exit(55).reason, ExitReason::kSetExtendedControl);
+}
+
+TEST(VmxException, IsReadWithItsErrorCodeAndAddress) {
+    Guest guest;
+    guest.vmcs[kExitInterruption] = 0x8000'0b0e;
+    guest.vmcs[kExitErrorCode] = 6;
+    guest.vmcs[kExitQualification] = 0x7fff'1234'5678;
+    guest.exit(0);
+    const PendingEvent fault = guest.backend.read_exception();
+    EXPECT_EQ(fault.type, EventType::kException);
+    EXPECT_EQ(fault.vector, 14);
+    EXPECT_TRUE(fault.has_error_code);
+    EXPECT_EQ(fault.error_code, 6u);
+    EXPECT_EQ(fault.address, 0x7fff'1234'5678u);
+}
+
+TEST(VmxException, ABreakpointInstructionHasItsLength) {
+    Guest guest;
+    guest.vmcs[kExitInterruption] = 0x8000'0603;
+    guest.vmcs[kExitInstructionLength] = 1;
+    guest.exit(0);
+    const PendingEvent breakpoint = guest.backend.read_exception();
+    EXPECT_EQ(breakpoint.type, EventType::kSoftwareException);
+    EXPECT_EQ(breakpoint.vector, 3);
+    EXPECT_EQ(breakpoint.instruction_length, 1);
+}
+
+TEST(VmxException, OfAnIretBlocksNmisAgain) {
+    Guest guest;
+    guest.vmcs[kExitInterruption] = 0x8000'1b0d;  // #GP, NMI unblocking due to IRET
+    guest.exit(0);
+    EXPECT_EQ(guest.vmcs[kInterruptibility], 8u);
+    guest.vmcs[kInterruptibility] = 0;
+    guest.vmcs[kExitInterruption] = 0x8000'1b08;  // a double fault says nothing of it
+    guest.exit(0);
+    EXPECT_EQ(guest.vmcs[kInterruptibility], 0u);
+}
+
+TEST(VmxException, TheBitmapLeavesNmisOut) {
+    Guest guest;
+    guest.backend.intercept_exceptions(1u << 2 | 1u << 3 | 1u << 14);
+    EXPECT_EQ(guest.vmcs[kExceptionBitmap], 1u << 3 | 1u << 14);
 }
 
 TEST(VmxExit, IsOneForEveryVirtualizationInstruction) {
