@@ -151,6 +151,23 @@ __u32 rs_core_event_stat(struct rs_event_stat* request) {
     return filled ? u32{RS_OK} : u32{filled.error().code};
 }
 
+__u32 rs_core_ring(__u32 client, struct rs_ring* request) {
+    auto* reader = session.find_client(client);
+    return reader ? session.ring(*reader, *request) : u32{RS_ERR_INTERNAL};
+}
+
+__u32 rs_core_ring_memory(__u32 core, const void** head, const void** data, __u64* bytes) {
+    if (!session.is_loaded)
+        return RS_ERR_NOT_LOADED;
+    if (core >= session.engine.core_count())
+        return RS_ERR_BAD_CORE;
+    const auto memory = session.engine.ring_memory(core);
+    *head = memory.indices;
+    *data = memory.data;
+    *bytes = memory.bytes;
+    return RS_OK;
+}
+
 __u32 rs_core_flush(struct rs_flush* request) {
     if (request->reserved)
         return RS_ERR_BAD_IMAGE;

@@ -50,6 +50,7 @@ u32 Session::load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_ke
         return up.error().code;
     }
     is_loaded = true;
+    ++generation_;
     request.cores = hypervisor.virtualized_count();
     return RS_OK;
 }
@@ -185,6 +186,24 @@ s64 Session::read_messages(Client& client, u8* buffer, u64 bytes) {
     if (used == 0)
         has_messages(client);
     return s64(used);
+}
+
+u32 Session::ring(Client& client, rs_ring& request) {
+    if (request.reserved)
+        return RS_ERR_BAD_IMAGE;
+    if (!is_loaded || (request.generation && request.generation != generation_))
+        return RS_ERR_NOT_LOADED;
+    if (request.core >= engine.core_count())
+        return RS_ERR_BAD_CORE;
+    ring::RingSet& rings = engine.rings();
+    if (request.position && !rings.consumer(request.core).take_until(request.position, client.id))
+        return RS_ERR_BAD_IMAGE;
+    rings.release(request.core);
+    request.generation = generation_;
+    request.tail = rings.consumer(request.core).tail();
+    request.ring_bytes = u32(engine.ring_memory(request.core).bytes);
+    request.client = client.id;
+    return RS_OK;
 }
 
 u32 Session::evaluate(rs_eval& request, u64 bytes) {

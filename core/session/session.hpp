@@ -58,6 +58,9 @@ public:
     /// Whether a waiting client has messages by now.
     bool has_news();
 
+    /// RS_IOC_RING: hands back what a reader of a mapped ring has read.
+    u32 ring(Client& client, rs_ring& request);
+
     bool is_loaded = false;
     vcpu::Hypervisor hypervisor;
     event::Engine engine;
@@ -76,6 +79,7 @@ private:
     bool attach_client(Client& client);
 
     const rs_platform* platform_ = nullptr;
+    u64 generation_ = 0;  ///< of the load: mapped rings of an earlier one are dead
     bool engine_open_ = false;
     bool registry_open_ = false;
 };

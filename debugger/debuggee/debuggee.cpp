@@ -316,6 +316,14 @@ Reply<std::uint64_t> Debuggee::flush() {
     return done->count;
 }
 
+Reply<rs_ring> Debuggee::ring(const rs_ring& request) {
+    return request_structure(RS_IOC_RING, request);
+}
+
+int Debuggee::descriptor() const {
+    return is_connected() ? connection_->descriptor() : -1;
+}
+
 Reply<Evaluation> Debuggee::eval(std::span<const std::byte> program, std::size_t text_room) {
     std::vector<std::byte> image(sizeof(rs_eval) + padded(std::max(program.size(), text_room)));
     rs_eval header{};

@@ -133,6 +133,11 @@ public:
     /// for example.
     Reply<void> drain();
 
+    /// Asks for a core's ring, and hands back what was read of it (ringside/ring.h).
+    Reply<rs_ring> ring(const rs_ring& request);
+    /// The open device for mmap() and poll(); -1 if there is none on this machine.
+    int descriptor() const;
+
     /// Runs a script image once in root mode.
     /// @param text_room  bytes of printed text to take back at most
     Reply<Evaluation> eval(std::span<const std::byte> program,

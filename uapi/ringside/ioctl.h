@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "event.h"
+#include "ring.h"
 #include "types.h"
 #include "version.h"
 
@@ -29,6 +30,7 @@
 #define RS_NR_LIST_EVENTS 0x13u
 #define RS_NR_EVENT_STAT 0x14u
 #define RS_NR_FLUSH 0x20u
+#define RS_NR_RING 0x23u
 #define RS_NR_EVAL 0x35u
 
 #define RS_IOC_VERSION RS_IOC(RS_NR_VERSION, struct rs_version)
@@ -40,6 +42,7 @@
 #define RS_IOC_LIST_EVENTS RS_IOC(RS_NR_LIST_EVENTS, struct rs_event_list) /* image */
 #define RS_IOC_EVENT_STAT RS_IOC(RS_NR_EVENT_STAT, struct rs_event_stat)
 #define RS_IOC_FLUSH RS_IOC(RS_NR_FLUSH, struct rs_flush)
+#define RS_IOC_RING RS_IOC(RS_NR_RING, struct rs_ring)
 #define RS_IOC_EVAL RS_IOC(RS_NR_EVAL, struct rs_eval) /* image */
 
 #define RS_MAX_REQUEST_BYTES 0x200000u /* largest image of any request */

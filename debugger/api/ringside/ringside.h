@@ -146,6 +146,21 @@ static inline const char* rs_msg_payload(const struct rs_msg* message) {
 /* Drops all undelivered messages of all events (AUX-1); *count, unless NULL: how many. */
 RS_API int rs_flush(struct rs_handle* handle, uint64_t* count);
 
+/*
+ * For programs that read a lot: one core's ring, mapped (API-13). Messages of this handle's events
+ * are read where root mode wrote them; one system call hands many back. On this machine only. Use
+ * either this or rs_msg_next() and rs_command() on a handle: what one has taken the other does not
+ * see. Close rings before the handle.
+ */
+struct rs_ring_reader;
+RS_API int rs_ring_open(struct rs_handle* handle, uint32_t core, struct rs_ring_reader** reader);
+/* As rs_msg_next(), for this core; ETIMEDOUT may come early when another core has messages.
+ * RS_ERR_NOT_LOADED: unloaded meanwhile, open it again. */
+RS_API int rs_ring_next(struct rs_ring_reader* reader, const struct rs_msg** message,
+                        int timeout_ms);
+/* Hands back what was read. NULL does nothing. Always 0. */
+RS_API int rs_ring_close(struct rs_ring_reader* reader);
+
 enum {
     RS_SINK_TEXT = 0,       /* results, and what scripts print: bytes as they are */
     RS_SINK_DIAGNOSTIC = 1, /* one message of "err, ", "warn, " or "notice: ", no line end */
