@@ -26,6 +26,9 @@ struct rs_platform {
     /* Runs function(argument) on one online CPU, interrupts off, and waits. 0, or -1 if the CPU is
      * not online. */
     int (*run_on)(__u32 cpu, void (*function)(void*), void* argument);
+    /* The like on the CPU the caller happens to be on: takes no interrupt of the guest's, which an
+     * event might be swallowing. */
+    void (*run_here)(void (*function)(void*), void* argument);
     __u32 (*this_cpu)(void);
     int (*core_online)(__u32 cpu);
     int (*pid_exists)(__u32 pid);
@@ -49,6 +52,7 @@ enum { RS_IMAGE_WRITE = 1, RS_IMAGE_EXECUTE = 2 };
 
 #define RS_MAX_RAM_RANGES 128
 #define RS_MAX_IMAGE_RANGES 8
+#define RS_MAX_IO_APICS 16
 
 /* What the core must know of the running kernel. */
 struct rs_kernel_facts {
@@ -69,6 +73,12 @@ struct rs_kernel_facts {
     __u32 task_fs_base;
     __u32 ram_count;
     __u32 image_count;
+    __u32 pic_base; /* vector of the 8259's line 0; 0: there is none, or it is unknown */
+    __u32 io_apic_count;
+    __u64 io_apic[RS_MAX_IO_APICS]; /* physical addresses */
+    /* Bit set: the handler finds out itself what there is to do, and its waiting for the interrupt
+     * can last for ever: devices, and the IPIs that announce a queue. */
+    __u64 replay_vectors[4];
     struct rs_memory_range ram[RS_MAX_RAM_RANGES];
     struct rs_image_range image[RS_MAX_IMAGE_RANGES];
 };

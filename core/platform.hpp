@@ -17,6 +17,8 @@ namespace ringside {
 inline constexpr u64 kRootWindowBase = 0x0000'1000'0000'0000;
 /// Where root mode sees the local APIC's page, uncached.
 inline constexpr u64 kRootLapicBase = 0x0000'0800'0000'0000;
+/// And those of the IO-APICs, one after the other.
+inline constexpr u64 kRootIoApicBase = kRootLapicBase + kPageSize;
 
 /// The memory of root mode. Every page is marked as owned while it is in use, so that no script
 /// reaches it.

@@ -154,11 +154,21 @@ static u32 request_version(struct rs_version *request)
 	return RS_OK;
 }
 
+/* Set with the mutex held when the module is about to go. */
+static bool is_closed;
+
+void rs_device_close(void)
+{
+	is_closed = true;
+}
+
 static u32 request_load(struct rs_load *request)
 {
 	struct rs_kernel_facts *facts;
 	u32 error = RS_ERR_CANNOT_CREATE;
 
+	if (is_closed)
+		return error;
 	facts = kzalloc(sizeof(*facts), GFP_KERNEL);
 	if (!facts)
 		return error;
@@ -181,8 +191,10 @@ static u32 request_unload(void)
 
 	if (error != RS_OK)
 		return error;
-	rs_hotplug_disarm();
+	/* First of all: disarming waits for other CPUs, whose interrupts an event may be swallowing. */
 	error = rs_core_unload();
+	if (error == RS_OK)
+		rs_hotplug_disarm();
 	wake_readers_now();
 	return error;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the core must know of this kernel: where memory is, where the running task is found. */
+#include <linux/acpi.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -11,6 +12,8 @@
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
 #include <asm/current.h>
+#include <asm/i8259.h>
+#include <asm/irq_vectors.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 #ifdef RS_HAVE_CC_PLATFORM
@@ -84,6 +87,62 @@ static u64 current_slot(unsigned int cpu)
 	return __pa(slot);
 }
 
+#ifdef CONFIG_ACPI
+/* The IO-APICs of the MADT (ACPI specification, "Multiple APIC Description Table"). Without one root
+ * mode reaches none, and gives a storm of a level-triggered line to the kernel. */
+static void collect_io_apics(struct rs_kernel_facts *facts)
+{
+	struct acpi_table_header *table;
+	struct acpi_subtable_header *entry;
+	void *end;
+
+	if (ACPI_FAILURE(acpi_get_table(ACPI_SIG_MADT, 0, &table)))
+		return;
+	end = (void *)table + table->length;
+	entry = (void *)table + sizeof(struct acpi_table_madt);
+	while ((void *)(entry + 1) <= end && entry->length >= sizeof(*entry) &&
+	       (void *)entry + entry->length <= end) {
+		struct acpi_madt_io_apic *io_apic = (void *)entry;
+
+		if (entry->type == ACPI_MADT_TYPE_IO_APIC && entry->length >= sizeof(*io_apic) &&
+		    facts->io_apic_count < RS_MAX_IO_APICS)
+			facts->io_apic[facts->io_apic_count++] = io_apic->address;
+		entry = (void *)entry + entry->length;
+	}
+	acpi_put_table(table);
+}
+#else
+static void collect_io_apics(struct rs_kernel_facts *facts)
+{
+}
+#endif
+
+static void add_replay(struct rs_kernel_facts *facts, unsigned int vector)
+{
+	facts->replay_vectors[vector / 64] |= 1ull << (vector % 64);
+}
+
+/*
+ * Vectors below the system's own belong to devices. Of the others these announce a queue, and nobody
+ * announces it again while it is not empty: a lost one would leave the CPU without calls of functions
+ * for good, ours at unload included.
+ */
+static void collect_vectors(struct rs_kernel_facts *facts)
+{
+	unsigned int vector;
+
+	for (vector = FIRST_EXTERNAL_VECTOR; vector < FIRST_SYSTEM_VECTOR; vector++)
+		if (vector != IA32_SYSCALL_VECTOR)
+			add_replay(facts, vector);
+#ifdef CONFIG_SMP
+	add_replay(facts, RESCHEDULE_VECTOR);
+	add_replay(facts, CALL_FUNCTION_VECTOR);
+	add_replay(facts, CALL_FUNCTION_SINGLE_VECTOR);
+#endif
+	add_replay(facts, IRQ_WORK_VECTOR);
+	facts->pic_base = nr_legacy_irqs() ? ISA_IRQ_VECTOR(0) : 0;
+}
+
 int rs_facts_collect(struct rs_kernel_facts *facts)
 {
 	u64 *slots, *bases;
@@ -116,6 +175,8 @@ int rs_facts_collect(struct rs_kernel_facts *facts)
 	facts->task_mm = offsetof(struct task_struct, mm);
 	facts->task_fs_base = offsetof(struct task_struct, thread.fsbase);
 	collect_image(facts);
+	collect_io_apics(facts);
+	collect_vectors(facts);
 	return walk_iomem_res_desc(IORES_DESC_NONE, IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY, 0, -1,
 				   facts, add_ram);
 }

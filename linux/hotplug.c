@@ -53,8 +53,8 @@ static int on_reboot(struct notifier_block *block, unsigned long action, void *d
 	cpus_read_lock();
 	mutex_lock(&rs_core_mutex);
 	if (rs_core_is_loaded()) {
-		rs_hotplug_disarm();
 		rs_core_unload();
+		rs_hotplug_disarm();
 		pr_info("ringside: unloaded for the restart\n");
 	}
 	mutex_unlock(&rs_core_mutex);

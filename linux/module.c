@@ -22,16 +22,18 @@ static int __init ringside_init(void)
 
 static void __exit ringside_exit(void)
 {
-	/* Whatever the reference count said (rmmod -f): no CPU may stay in root mode. */
-	rs_device_unregister();
+	/* Whatever the reference count said (rmmod -f): no CPU may stay in root mode. This comes first:
+	 * everything else waits for interrupts, which an event may be swallowing. */
 	cpus_read_lock();
 	mutex_lock(&rs_core_mutex);
+	rs_device_close();
 	if (rs_core_is_loaded()) {
-		rs_hotplug_disarm();
 		rs_core_unload();
+		rs_hotplug_disarm();
 	}
 	mutex_unlock(&rs_core_mutex);
 	cpus_read_unlock();
+	rs_device_unregister();
 	rs_hotplug_unregister();
 }
 

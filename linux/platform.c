@@ -36,6 +36,15 @@ static int platform_run_on(__u32 cpu, void (*function)(void *), void *argument)
 	return smp_call_function_single(cpu, function, argument, 1) ? -1 : 0;
 }
 
+static void platform_run_here(void (*function)(void *), void *argument)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	function(argument);
+	local_irq_restore(flags);
+}
+
 static __u32 platform_this_cpu(void)
 {
 	return raw_smp_processor_id();
@@ -73,6 +82,7 @@ const struct rs_platform rs_platform_functions = {
 	.release = platform_release,
 	.log = platform_log,
 	.run_on = platform_run_on,
+	.run_here = platform_run_here,
 	.this_cpu = platform_this_cpu,
 	.core_online = platform_core_online,
 	.pid_exists = platform_pid_exists,

@@ -22,6 +22,8 @@ void rs_facts_free(struct rs_kernel_facts *facts);
 /* device.c */
 int rs_device_register(void);
 void rs_device_unregister(void);
+/* Refuses to load from now on; the mutex is held. */
+void rs_device_close(void);
 int rs_errno(u32 error);
 void rs_wake_readers(void);
 

@@ -80,6 +80,7 @@ struct CoreState {
     u64 adopted = 0;
     bool wants_interrupts = false;
     bool has_kick_request = false;
+    u32 ignored_by = 0;        // id of the first event that ignored the last arrival ignored
     u32 wants_exceptions = 0;  // bit n: an enabled event asks for exception n
     Wake wake;
     Gathered gathered;

@@ -51,11 +51,13 @@ struct alignas(64) EventFlips {
     std::atomic<u32> stop;
     std::atomic<u32> owner;  // client, kNoOwner when it is gone
     std::atomic<u32> consecutive_errors;
-    std::atomic<u32> has_warned;     // one warning about unknown event ids
-    std::atomic<u32> has_warned_sc;  // one about event_sc() in the post stage
-    std::atomic<u32> reports;        // diagnostics in the current window
-    std::atomic<u32> suppressed;     // diagnostics left out since the last one
-    std::atomic<u64> window_tsc;     // when the current window began, 0: none yet
+    std::atomic<u32> has_warned;        // one warning about unknown event ids
+    std::atomic<u32> has_warned_sc;     // one about event_sc() in the post stage
+    std::atomic<u32> has_warned_level;  // one about a level-triggered source that is held
+    std::atomic<u32> held;              // sources, all cores together (EVT-2)
+    std::atomic<u32> reports;           // diagnostics in the current window
+    std::atomic<u32> suppressed;        // diagnostics left out since the last one
+    std::atomic<u64> window_tsc;        // when the current window began, 0: none yet
 };
 
 struct alignas(64) Event {

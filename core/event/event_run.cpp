@@ -37,6 +37,18 @@ u32 Arrival::pid() {
     return pid_;
 }
 
+namespace {
+
+/// Whether some core may have something to make good when the event ends (SC-9, SC-11).
+bool has_ignored(const CoreState& core, const Event& event) {
+    for (u32 i = 0; i < core.engine->core_count; ++i)
+        if (event.counters.in_root()[i].ignored.get() != 0)
+            return true;
+    return false;
+}
+
+}  // namespace
+
 bool flip_event(CoreState& core, const Snapshot& snapshot, u64 id, Flip flip) {
     Event* const event = id > ~u32{0} ? nullptr : snapshot.find_in_root(static_cast<u32>(id));
     if (event == nullptr || event->is_cleared())
@@ -54,8 +66,10 @@ bool flip_event(CoreState& core, const Snapshot& snapshot, u64 id, Flip flip) {
             has_changed = event->request_clear();
             break;
     }
-    if (has_changed)
+    if (has_changed) {
+        core.has_kick_request |= has_ignored(core, *event);
         announce(core);
+    }
     return true;
 }
 

@@ -64,6 +64,8 @@ bool run_stage(Arrival& arrival, Range range) {
             continue;
         if (EventRun{arrival, event}.run()) {
             counters.ignored.add(1);
+            if (!ignores)
+                arrival.core.ignored_by = event.id;
             ignores = true;
         }
     }

@@ -48,7 +48,8 @@ void clear_answer(rs_event_stat& request) {
 
 u32 marks_of(const Event& event) {
     return (event.action_count.load(std::memory_order_relaxed) == 0 ? RS_MARK_NO_ACTION : 0) |
-           (event.flips.is_faulted.load(std::memory_order_relaxed) != 0 ? RS_MARK_FAULTED : 0);
+           (event.flips.is_faulted.load(std::memory_order_relaxed) != 0 ? RS_MARK_FAULTED : 0) |
+           (event.flips.held.load(std::memory_order_relaxed) != 0 ? RS_MARK_HELD : 0);
 }
 
 rs_event_entry entry_of(const Event& event) {

@@ -1,32 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // External interrupts: the source of !interrupt events.
-#include "event/adoption.hpp"
+#include "event/holding.hpp"
 #include "event/pipeline.hpp"
 #include "monitor/monitor.hpp"
 #include "monitor/no_code.hpp"
 #include "vcpu/guest_view.hpp"
+#include "vcpu/ignored.hpp"
 
 namespace ringside::monitor {
 
 namespace {
 
-/// Runs the events of an interrupt root mode has accepted, and has it delivered.
-void on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
+/// What the events make of an interrupt root mode has accepted.
+enum class Fate { kDelivered, kIgnored };
+
+/// An event says that the guest does not get this one. It may get it after all: SC-9.
+Fate ignore(vcpu::Vcpu& vcpu, u8 vector, vcpu::GuestView& guest) {
+    event::CoreState& state = *vcpu.core_state;
+    switch (vcpu::ignore_interrupt(vcpu, vector, state.ignored_by)) {
+        case apic::Outcome::kDeliver:
+            event::uncount_ignored(state, state.ignored_by, vector);
+            return Fate::kDelivered;
+        case apic::Outcome::kHeld:
+            event::begin_hold(state, state.ignored_by, vector, guest);
+            break;
+        case apic::Outcome::kRetired:
+            break;
+    }
+    state.stats->ignored.add(1);
+    return Fate::kIgnored;
+}
+
+/// Runs the events of an interrupt root mode has accepted, and has it delivered or ignored.
+Fate on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
     event::CoreState& state = *vcpu.core_state;
     vcpu::GuestView guest{vcpu};
     NoCode code;
+    Fate fate = Fate::kDelivered;
     switch (event::on_arrival(state, vector, guest, code)) {
         case event::Verdict::kDeliverWithPost:
             vcpu.waiting.posts.add(vector);
             [[fallthrough]];
         case event::Verdict::kDeliver:
-            vcpu.waiting.interrupts.add(vector);
             break;
         case event::Verdict::kIgnore:
-            state.stats->ignored.add(1);
-            vcpu.machine->apic.end_of_interrupt();
+            fate = ignore(vcpu, vector, guest);
             break;
     }
+    if (fate == Fate::kDelivered) {
+        vcpu.waiting.interrupts.add(vector);
+        vcpu.short_circuit.on_delivered(vector);
+    }
+    return fate;
 }
 
 }  // namespace
@@ -41,7 +66,7 @@ vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
     vcpu.core_state->stats->interrupt_exits.add(1);
     const s32 vector = vcpu.backend->take_interrupt();
     if (vector >= 0)
-        on_arrival(vcpu, u8(vector));
+        (void)on_arrival(vcpu, u8(vector));
     return vcpu::After::kResume;
 }
 
@@ -55,8 +80,14 @@ vcpu::After on_halt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {
     if (vector < 0)
         return vcpu::After::kResume;
     stats.interrupt_exits.add(1);
+    const u64 halted_at = vcpu.backend->read_register(RS_FULL_RIP);
     vcpu.backend->skip_instruction(kHltBytes);
-    on_arrival(vcpu, u8(vector));
+    const u64 behind = vcpu.backend->read_register(RS_FULL_RIP);
+    // An ignored interrupt wakes nobody: the guest halts again (SC-10), unless a script sent it
+    // elsewhere.
+    if (on_arrival(vcpu, u8(vector)) == Fate::kIgnored &&
+        vcpu.backend->read_register(RS_FULL_RIP) == behind)
+        vcpu.backend->write_register(RS_FULL_RIP, halted_at);
     return vcpu::After::kResume;
 }
 

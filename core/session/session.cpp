@@ -14,8 +14,8 @@ Result<void> check_request(const rs_load& request) {
     if (request.abi != RS_ABI_VERSION)
         return Error{RS_ERR_ABI_MISMATCH, request.abi};
     const u32 ring = request.msg_ring_kb ? request.msg_ring_kb : kDefaultRingKb;
-    if (request.flags & ~RS_LOADF_NPT || ring < kMinRingKb || ring > kMaxRingKb ||
-        (ring & (ring - 1)))
+    if (request.flags & ~(RS_LOADF_NPT | RS_LOADF_SC_DELIVER | RS_LOADF_SC_NO_REPLAY) ||
+        ring < kMinRingKb || ring > kMaxRingKb || (ring & (ring - 1)))
         return Error{RS_ERR_BAD_IMAGE, ring};
     for (u32 word : request.reserved)
         if (word)
@@ -217,21 +217,12 @@ u32 Session::evaluate(rs_eval& request, u64 bytes) {
     if (!prepared)
         return prepared.error().code;
     event::Evaluation& evaluation = **prepared;
-    struct Job {
-        Session* self;
-        event::Evaluation* evaluation;
-    } job{this, hypervisor.memory().to_root(&evaluation)};
     // In the context of the calling thread: on the CPU it runs on.
-    const int ran = platform_->run_on(
-        platform_->this_cpu(),
-        [](void* argument) {
-            auto& work = *static_cast<Job*>(argument);
-            work.self->hypervisor.hypercall_here(vcpu::Hypercall::kEvaluate,
-                                                 reinterpret_cast<u64>(work.evaluation));
-        },
-        &job);
+    const bool has_run =
+        hypervisor.ask_here(vcpu::Hypercall::kEvaluate,
+                            reinterpret_cast<u64>(hypervisor.memory().to_root(&evaluation)));
     u32 error = RS_ERR_BAD_CORE;
-    if (ran == 0) {
+    if (has_run) {
         const script::RunResult& result = evaluation.result;
         copy_bytes(tail, evaluation.text_in_guest, evaluation.text_len);
         request.text_len = evaluation.text_len;

@@ -3,6 +3,8 @@
 
 #include "event/adoption.hpp"
 #include "vcpu/emergency_log.hpp"
+#include "vcpu/ignored.hpp"
+#include "vcpu/rendezvous.hpp"
 
 namespace ringside::vcpu {
 namespace {
@@ -37,6 +39,7 @@ void adopt_if_published(Vcpu& vcpu) {
         vcpu.intercepted_exceptions = state.wants_exceptions;
         vcpu.backend->intercept_exceptions(state.wants_exceptions);
     }
+    reconsider_ignored(vcpu);
 }
 
 /// Text that was gathered long enough goes out; who sleeps in read() is woken when there are
@@ -51,10 +54,11 @@ void tend_messages(Vcpu& vcpu) {
     }
 }
 
-/// Exits on interrupts while an event wants them, and while an accepted one still waits: the next
-/// one is what has the waiting one looked at again.
+/// Exits on interrupts while an event wants them, while a source is held, whose time has to end,
+/// and while an accepted one still waits: the next one is what has the waiting one looked at again.
 void update_intercept(Vcpu& vcpu) {
-    const bool on = vcpu.wants_interrupts || !vcpu.waiting.interrupts.empty();
+    const bool on =
+        vcpu.wants_interrupts || !vcpu.waiting.interrupts.empty() || vcpu.short_circuit.has_holds();
     if (on == vcpu.intercepts_interrupts) [[likely]]
         return;
     vcpu.intercepts_interrupts = on;
@@ -114,6 +118,7 @@ void settle(Vcpu& vcpu) {
         sort_nmis(vcpu);
         adopt_if_published(vcpu);
         tend_messages(vcpu);
+        stand_if_asked(vcpu);
         vcpu.backend->block_nmis();
         if (*const_cast<volatile u32*>(&vcpu.nmi_count) == vcpu.nmi_seen) [[likely]]
             break;
@@ -123,6 +128,7 @@ void settle(Vcpu& vcpu) {
 }
 
 void* leave(Vcpu& vcpu) {
+    give_up_ignored(vcpu);
     vcpu.backend->block_nmis();
     sort_nmis(vcpu);
     std::atomic_ref<bool>(vcpu.is_virtualized).store(false, std::memory_order_release);
@@ -154,6 +160,8 @@ void* handle_exit(Vcpu& vcpu) {
         stats.close();
         return after == After::kAbandon ? abandon(vcpu) : leave(vcpu);
     }
+    if (vcpu.short_circuit.has_holds()) [[unlikely]]
+        end_due_holds(vcpu);
     settle(vcpu);
     stats.close();
     return nullptr;

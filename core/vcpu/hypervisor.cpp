@@ -64,6 +64,7 @@ Result<void> Hypervisor::prepare(Vendor& vendor, const rs_platform& platform,
         return Error{RS_ERR_CANNOT_CREATE};
     memory_.init(platform, facts.direct_map, &machine_->owned);
     RS_TRY(copy_facts(facts, exits));
+    copy_interrupt_facts(facts, request);
     RS_TRY(build_host_tables(facts));
     if (fails_at(LaunchStep::kHostTables))
         return Error{RS_ERR_CANNOT_CREATE};
@@ -111,6 +112,38 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     return {};
 }
 
+void Hypervisor::copy_interrupt_facts(const rs_kernel_facts& facts, const rs_load& request) {
+    Machine& machine = *machine_;
+    apic::Settings& settings = machine.short_circuit;
+    settings = {};
+    if (facts.tsc_khz)
+        settings.ticks_per_ms = facts.tsc_khz;
+    settings.replays = !(request.flags & RS_LOADF_SC_NO_REPLAY);
+    settings.delivers_storms = request.flags & RS_LOADF_SC_DELIVER;
+    settings.pic_base = u8(facts.pic_base);
+    for (u32 vector = 0; vector < 256; ++vector)
+        if (facts.replay_vectors[vector / 64] >> (vector % 64) & 1)
+            settings.replayed.add(u8(vector));
+    machine.io_apic_count = facts.io_apic_count < kMaxIoApics ? facts.io_apic_count : kMaxIoApics;
+    for (u32 i = 0; i < machine.io_apic_count; ++i) {
+        io_apics_[i] = Hpa{facts.io_apic[i]};
+        machine.io_apics[i] = kRootIoApicBase + i * kPageSize + facts.io_apic[i] % kPageSize;
+    }
+}
+
+/// The registers of the interrupt controllers, uncached.
+Result<void> Hypervisor::map_devices(memory::PageTable<memory::HostFormat>& table) {
+    const auto map = [&](u64 at, u64 physical) {
+        return table.map(at, kPageSize, Hpa{physical & ~(kPageSize - 1)},
+                         kHostRights | page::kNoExecute | page::kCacheDisable | page::kWriteThrough,
+                         1, true);
+    };
+    RS_TRY(map(kRootLapicBase, x86::apic_base::Base::kMask & x86::read_msr(x86::IA32_APIC_BASE)));
+    for (u32 i = 0; i < machine_->io_apic_count; ++i)
+        RS_TRY(map(kRootIoApicBase + i * kPageSize, io_apics_[i].value()));
+    return {};
+}
+
 Result<void> Hypervisor::build_host_tables(const rs_kernel_facts& facts) {
     host_idt_ = memory_.allocate(kPageSize);
     const u64 root = memory_.take_page();
@@ -140,10 +173,7 @@ Result<void> Hypervisor::build_host_tables(const rs_kernel_facts& facts) {
         RS_TRY(table.map(kRootWindowBase + range.start, range.end - range.start, Hpa{range.start},
                          kHostRights | page::kNoExecute, 2));
     }
-    const u64 apic = x86::apic_base::Base::kMask & x86::read_msr(x86::IA32_APIC_BASE);
-    RS_TRY(table.map(kRootLapicBase, kPageSize, Hpa{apic},
-                     kHostRights | page::kNoExecute | page::kCacheDisable | page::kWriteThrough, 1,
-                     true));
+    RS_TRY(map_devices(table));
     return copy_image(table, facts);
 }
 
@@ -354,22 +384,37 @@ u64 Hypervisor::hypercall_here(Hypercall operation, u64 a, u64 b) {
     return vendor_->hypercall(operation, a, b);
 }
 
+bool Hypervisor::ask_here(Hypercall operation, u64 a) {
+    struct Job {
+        Hypervisor* self;
+        Hypercall operation;
+        u64 a;
+        bool is_done;
+    } job{this, operation, a, false};
+    platform_->run_here(
+        [](void* argument) {
+            auto& work = *static_cast<Job*>(argument);
+            work.is_done = work.self->is_virtualized(work.self->platform_->this_cpu());
+            if (work.is_done)
+                work.self->hypercall_here(work.operation, work.a);
+        },
+        &job);
+    return job.is_done;
+}
+
 void Hypervisor::signal_adoption() {
     // From the CPU this runs on if it can be: no interrupt is needed for that, and an event may be
     // swallowing them.
-    const auto ask = [this](u32 core) {
-        return is_virtualized(core) &&
-               platform_->run_on(
-                   core,
-                   [](void* self) {
-                       static_cast<Hypervisor*>(self)->hypercall_here(Hypercall::kAdopt);
-                   },
-                   this) == 0;
-    };
-    if (ask(platform_->this_cpu()))
+    if (ask_here(Hypercall::kAdopt))
         return;
     for (u32 core = 0; core < core_count_; ++core)
-        if (ask(core))
+        if (is_virtualized(core) &&
+            platform_->run_on(
+                core,
+                [](void* self) {
+                    static_cast<Hypervisor*>(self)->hypercall_here(Hypercall::kAdopt);
+                },
+                this) == 0)
             return;
 }
 

@@ -41,6 +41,8 @@ public:
 
     /// Asks root mode on the CPU this runs on.
     u64 hypercall_here(Hypercall operation, u64 a = 0, u64 b = 0);
+    /// The like from any context; false: the CPU this runs on is not virtualized.
+    bool ask_here(Hypercall operation, u64 a = 0);
     /// Makes all virtualized cores adopt what was published, from any virtualized CPU.
     void signal_adoption();
 
@@ -57,6 +59,8 @@ public:
 
 private:
     Result<void> copy_facts(const rs_kernel_facts& facts, const ExitTable& exits);
+    void copy_interrupt_facts(const rs_kernel_facts& facts, const rs_load& request);
+    Result<void> map_devices(memory::PageTable<memory::HostFormat>& table);
     Result<void> build_host_tables(const rs_kernel_facts& facts);
     Result<void> copy_image(memory::PageTable<memory::HostFormat>& table,
                             const rs_kernel_facts& facts);
@@ -79,6 +83,7 @@ private:
     bool virtualized_[kMaxCores] = {};
     u32 core_count_ = 0;
     void* host_idt_ = nullptr;
+    Hpa io_apics_[kMaxIoApics] = {};
     Hpa host_cr3_;
     u64 encryption_ = 0;
     u32 paging_levels_ = 4;

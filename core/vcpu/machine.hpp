@@ -3,6 +3,7 @@
 // it before the first launch and changes nothing but the members that say so.
 #pragma once
 
+#include "apic/short_circuit.hpp"
 #include "memory/guest_page_walk.hpp"
 #include "memory/owned_pages.hpp"
 #include "memory/physical_window.hpp"
@@ -47,6 +48,15 @@ struct LeaveReport {
     char text[kBytes] = {};
 };
 
+/// Which core has the others stand still. See rendezvous.hpp.
+struct Rendezvous {
+    u32 is_taken = 0;
+    u32 ticket = 0;  ///< 0: nobody has to stand
+    u32 last_ticket = 0;
+};
+
+inline constexpr u32 kMaxIoApics = 16;
+
 struct Machine {
     memory::RamMap ram;
     memory::OwnedPages owned;
@@ -54,6 +64,10 @@ struct Machine {
     x86::LocalApic apic;
     ExitTable exits;
     TaskLayout tasks;
+    apic::Settings short_circuit;
+    Rendezvous rendezvous;
+    u64 io_apics[kMaxIoApics] = {};  ///< root addresses
+    u32 io_apic_count = 0;
     u64 window_base = 0;
     u32 core_count = 0;
     u32 page_table_isolation = 0;

@@ -38,12 +38,14 @@ struct Vcpu {
     bool has_adopted = false;       ///< a snapshot, since the launch
     bool wants_interrupts = false;  ///< an enabled event asks for this core's interrupts
     bool intercepts_interrupts = false;
-    u32 intercepted_exceptions = 0;  ///< bit n: exception n exits
     u32 owed_nmi = 0;                ///< an NMI of ours is on its way: not 0 until it was seen
+    u32 stands_for = 0;              ///< the ticket this core stood still for last
+    u32 intercepted_exceptions = 0;  ///< bit n: exception n exits
     u64 exits = 0;
     u64 kernel_gs = 0;
     HostTables host = {};
     memory::WalkCache walks = {};
+    apic::ShortCircuit short_circuit = {};
 };
 static_assert(offsetof(Vcpu, nmi_count) == RS_VCPU_NMI_COUNT);
 static_assert(offsetof(Vcpu, nmi_seen) == RS_VCPU_NMI_SEEN);

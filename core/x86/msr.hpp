@@ -32,6 +32,7 @@ inline constexpr u32 IA32_VMX_TRUE_PINBASED_CTLS = 0x48d;
 inline constexpr u32 IA32_VMX_TRUE_PROCBASED_CTLS = 0x48e;
 inline constexpr u32 IA32_VMX_TRUE_EXIT_CTLS = 0x48f;
 inline constexpr u32 IA32_VMX_TRUE_ENTRY_CTLS = 0x490;
+inline constexpr u32 IA32_TSC_DEADLINE = 0x6e0;
 inline constexpr u32 IA32_X2APIC_EOI = 0x80b;
 inline constexpr u32 IA32_X2APIC_ICR = 0x830;
 inline constexpr u32 IA32_EFER = 0xc0000080;

@@ -48,6 +48,9 @@
 #define RS_MAX_REQUEST_BYTES 0x200000u /* largest image of any request */
 
 #define RS_LOADF_NPT (1u << 0) /* nested paging, root's memory hidden from the guest */
+/* Short-circuiting (specification SC-9, SC-11). */
+#define RS_LOADF_SC_DELIVER (1u << 1)   /* deliver a level storm's 17th interrupt, do not hold it */
+#define RS_LOADF_SC_NO_REPLAY (1u << 2) /* raise nothing anew when an event ends */
 
 struct rs_load {          /* 0x50 bytes */
     __u32 size;           /* 0x00 */

@@ -87,6 +87,8 @@ void kick_forget_runs(void);
 
 int kick_count(char **words, struct seq_buf *answer);
 int kick_raise(char **words, struct seq_buf *answer);
+int kick_line(char **words, struct seq_buf *answer);
+int kick_assert(char **words, struct seq_buf *answer);
 
 /* ---- sequences.c: sending, and what the running core does meanwhile ---- */
 

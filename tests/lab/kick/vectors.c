@@ -60,6 +60,8 @@ static irqreturn_t on_device(int irq, void *context)
 {
 	u32 status = edu ? ioread32(edu_registers + EDU_STATUS) : 0;
 
+	if (edu && !status)
+		return IRQ_NONE; /* a line may be shared */
 	if (status)
 		iowrite32(status, edu_registers + EDU_ACKNOWLEDGE);
 	this_cpu_inc(device_runs);
@@ -204,6 +206,68 @@ static int take_line(void)
 	return 0; /* commands that need a device say so */
 }
 
+/* `kind`: PCI_IRQ_MSI, or PCI_IRQ_LEGACY for the line, which the device asserts until it is
+ * acknowledged. */
+static int request_device(unsigned int kind)
+{
+	int status = pci_alloc_irq_vectors(edu, 1, 1, kind);
+
+	if (status < 0)
+		return status;
+	device_irq = pci_irq_vector(edu, 0);
+	status = request_irq(device_irq, on_device, kind == PCI_IRQ_LEGACY ? IRQF_SHARED : 0,
+			     "kick-edu", &device_irq);
+	if (!status)
+		return 0;
+	device_irq = 0;
+	pci_free_irq_vectors(edu);
+	return status;
+}
+
+/* "VECTOR CORE" */
+int kick_line(char **words, struct seq_buf *answer)
+{
+	unsigned int cpu = 0;
+	bool on;
+	int status = kstrtobool(words[0], &on);
+	u8 vector;
+
+	if (status)
+		return status;
+	if (!edu)
+		return -ENODEV;
+	if (device_irq) {
+		free_irq(device_irq, &device_irq);
+		device_irq = 0;
+		pci_free_irq_vectors(edu);
+	}
+	iowrite32(~0U, edu_registers + EDU_ACKNOWLEDGE);
+	status = request_device(on ? PCI_IRQ_LEGACY : PCI_IRQ_MSI);
+	if (status)
+		return status;
+	vector = kick_device_vector(&cpu);
+	seq_buf_printf(answer, "%02x %u\n", vector, cpu);
+	return 0;
+}
+
+/* "VECTOR CORE" */
+int kick_assert(char **words, struct seq_buf *answer)
+{
+	unsigned int cpu;
+	int status = kstrtouint(words[0], 10, &cpu);
+
+	if (status)
+		return status;
+	if (!edu)
+		return -ENODEV;
+	status = kick_steer(cpu);
+	if (status)
+		return status;
+	seq_buf_printf(answer, "%02x %u\n", kick_device_vector(NULL), cpu);
+	iowrite32(1, edu_registers + EDU_RAISE);
+	return 0;
+}
+
 static int take_device(void)
 {
 	int status;
@@ -216,16 +280,9 @@ static int take_device(void)
 		goto no_device;
 	pci_set_master(edu);
 	edu_registers = pci_iomap(edu, 0, 0);
-	status = edu_registers ? pci_alloc_irq_vectors(edu, 1, 1, PCI_IRQ_MSI) : -ENOMEM;
-	if (status < 0)
-		goto no_registers;
-	device_irq = pci_irq_vector(edu, 0);
-	status = request_irq(device_irq, on_device, 0, "kick-edu", &device_irq);
+	status = edu_registers ? request_device(PCI_IRQ_MSI) : -ENOMEM;
 	if (!status)
 		return 0;
-	device_irq = 0;
-	pci_free_irq_vectors(edu);
-no_registers:
 	if (edu_registers)
 		pci_iounmap(edu, edu_registers);
 	pci_disable_device(edu);
