@@ -91,7 +91,7 @@ __u32 rs_core_probe(__u32* vendor);
 __u32 rs_core_load(const struct rs_platform* platform, const struct rs_kernel_facts* facts,
                    struct rs_load* request);
 /* Whether a client may unload: RS_OK, RS_ERR_NOT_LOADED, RS_ERR_OTHER_CLIENTS. */
-__u32 rs_core_may_unload(void);
+__u32 rs_core_may_unload(const struct rs_load* request);
 /* Clears all events and devirtualizes every CPU, whoever has the device open. */
 __u32 rs_core_unload(void);
 int rs_core_is_loaded(void);

@@ -139,6 +139,8 @@ static u32 request_version(struct rs_version *request)
 {
 	u32 vendor = RS_VENDOR_NONE;
 
+	if (request->reserved)
+		return RS_ERR_BAD_IMAGE;
 	rs_core_probe(&vendor);
 	request->size = sizeof(*request);
 	request->abi = RS_ABI_VERSION;
@@ -185,9 +187,9 @@ static u32 request_load(struct rs_load *request)
 	return error;
 }
 
-static u32 request_unload(void)
+static u32 request_unload(const struct rs_load *request)
 {
-	u32 error = rs_core_may_unload();
+	u32 error = rs_core_may_unload(request);
 
 	if (error != RS_OK)
 		return error;
@@ -259,7 +261,7 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 		request.load.error = error;
 		break;
 	case RS_NR_UNLOAD:
-		error = request_unload();
+		error = request_unload(&request.load);
 		request.load.error = error;
 		break;
 	case RS_NR_MODIFY_EVENT:

@@ -206,10 +206,11 @@ u32 Session::ring(Client& client, rs_ring& request) {
     return RS_OK;
 }
 
-u32 Session::evaluate(rs_eval& request, u64 bytes) {
-    auto* tail = reinterpret_cast<u8*>(&request + 1);
-    const u64 room = bytes - sizeof request;
-    if (request.program_len > room || request.reserved)
+u32 Session::evaluate(rs_eval& request, std::span<u8> data) {
+    u8* const tail = data.data();
+    const u64 room = data.size();
+    if (request.program_len > room || request.reserved || request.reserved2[0] ||
+        request.reserved2[1])
         return RS_ERR_BAD_IMAGE;
     constexpr u64 kMaxText = 0x10000;
     auto prepared = registry.prepare_evaluation({tail, request.program_len},
@@ -275,18 +276,16 @@ u32 Session::cpu_offline(u32 cpu) {
     return RS_OK;
 }
 
-u32 Session::register_event(u32 client, void* image, u64 bytes) {
-    auto& detail = *static_cast<rs_event_detail*>(image);
-    const auto tag = registry.add({static_cast<const u8*>(image), bytes}, client);
-    if (!tag)
-        return tag.error().code;
+u32 Session::register_event(u32 client, const void* image, u64 bytes, u64& tag) {
+    const auto added = registry.add({static_cast<const u8*>(image), bytes}, client);
+    if (!added)
+        return added.error().code;
     if (const u32 error = publish_and_wait(); error != RS_OK) {
-        rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR, .tag = *tag};
+        rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR, .tag = *added};
         (void)registry.modify(clear);
         return error;
     }
-    detail.tag = *tag;
-    detail.event_id = u32(*tag - RS_TAG_BASE);
+    tag = *added;
     return RS_OK;
 }
 

@@ -3,6 +3,8 @@
 // only, the caller serialises; nothing here is read in root mode.
 #pragma once
 
+#include <span>
+
 #include "core_api.h"
 #include "event/registry.hpp"
 #include "vcpu/hypervisor.hpp"
@@ -33,7 +35,7 @@ public:
     u32 cpu_offline(u32 cpu);
 
     /// Registers an event and makes it effective on all cores; nothing is left of one that fails.
-    u32 register_event(u32 client, void* image, u64 bytes);
+    u32 register_event(u32 client, const void* image, u64 bytes, u64& tag);
     /// Makes cores pass through root mode if one keeps text that is old enough to go out.
     /// @return whether any core still gathers
     bool hand_over_old();
@@ -45,8 +47,8 @@ public:
     }
     bool pid_exists(u32 pid) override { return pid == 0 || platform_->pid_exists(pid); }
 
-    /// RS_IOC_EVAL; `bytes` of program, then room for text, lie behind the request.
-    u32 evaluate(rs_eval& request, u64 bytes);
+    /// RS_IOC_EVAL; `data`: the program, overwritten by the text it prints.
+    u32 evaluate(rs_eval& request, std::span<u8> data);
 
     Client* find_client(u32 id);
     u32 add_client(u32 id);
