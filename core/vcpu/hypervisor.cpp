@@ -96,8 +96,7 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     machine.window = {kRootWindowBase, memory_.to_root(&machine.ram), facts.encryption_mask};
     const u64 apic = x86::read_msr(x86::IA32_APIC_BASE);
     machine.apic = {x86::apic_base::X2apicEnable::test(apic), kRootLapicBase};
-    for (u32 i = 0; i < u32(ExitReason::kCount); ++i)
-        machine.exits.handlers[i] = exits.handlers[i];
+    machine.exits = exits;
     machine.tasks.direct_map = facts.direct_map;
     machine.tasks.init_task = facts.init_task;
     machine.tasks.init_task_physical = Hpa{facts.init_task_physical};

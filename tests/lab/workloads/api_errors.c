@@ -44,10 +44,17 @@ static int request(unsigned long number, void* argument) {
     return ioctl(device, number, argument) ? errno : 0;
 }
 
-static void expect(const char* what, int got, int wanted, __u32 code, __u32 wanted_code) {
+static void expect_values(const char* what, int got, int wanted, __u32 code, __u32 wanted_code) {
     check(got == wanted && code == wanted_code, "%s: errno %d (%s), code %08x; wanted %d, %08x",
           what, got, strerror(got), code, wanted, wanted_code);
 }
+
+/* The call comes before a look at the code it leaves behind. */
+#define expect(what, call, wanted, code, wanted_code)                  \
+    do {                                                               \
+        const int got_ = (call);                                       \
+        expect_values(what, got_, wanted, (__u32)(code), wanted_code); \
+    } while (0)
 
 /* An event on every vector with one action of code. */
 struct event {
