@@ -24,7 +24,7 @@ int main(int count, char** words) {
     if (error || (error = connection.load()))
         return failed(error);
     const auto image = connection.compile(
-        ".ticks += 1; if (.ticks == 1) { printf(\"first on core %x\\n\", $core); }", error);
+        "if (.told == 0) { .told = 1; printf(\"first on core %x\\n\", $core); }", error);
     if (error)
         return failed(error);
     ringside::Event event;  // cleared when it goes
