@@ -31,8 +31,8 @@ def test_a_program_counts_ticks_by_ioctl_by_library_and_by_command(lab):
     by_ioctl = sample("count_ticks")
     tag, count = ticks(by_ioctl)
     linux = int(re.search(r"Linux counted (\d+)", by_ioctl).group(1))
-    # Linux sums its cores' counters at slightly other moments than the module.
-    assert count > 20 and abs(count - linux) <= 2 + count // 50, by_ioctl
+    # The module is asked before and after /proc/interrupts is read; an interrupt may be on its way.
+    assert count > 20 and linux - 2 <= count <= linux + 20 + count // 10, by_ioctl
     for name in ("library_ticks", "library_ticks_cpp"):
         said = sample(name)
         assert ticks(said)[0] == tag and ticks(said)[1] > 20, said
