@@ -35,7 +35,7 @@ TABLE = [
     ("core/base", ["uapi"], FREESTANDING),
     ("core/x86", ["core/base"], FREESTANDING),
     ("core/ring", ["core/base", "uapi"], FREESTANDING),
-    ("core/script", ["core/base", "uapi"], FREESTANDING),
+    ("core/script", ["core/base", "core/x86", "uapi"], FREESTANDING),
     ("core/event", ["core/base", "core/x86", "core/ring", "core/script", "uapi"], FREESTANDING),
     ("core/memory", ["core/base", "core/x86"], FREESTANDING),
     ("core/apic", ["core/base", "core/x86"], FREESTANDING),

@@ -37,7 +37,8 @@ void forward(Vcpu& vcpu) {
 /// would reach a kernel that knows nothing of it.
 bool has_nothing_to_deliver(Vcpu& vcpu) {
     return vcpu.waiting.interrupts.empty() && !vcpu.waiting.in_flight.valid && !vcpu.waiting.nmi &&
-           vcpu.nmi_count == vcpu.nmi_seen && std::atomic_ref<u32>(vcpu.owed_nmi).load() == 0;
+           vcpu.waiting.injections.empty() && vcpu.nmi_count == vcpu.nmi_seen &&
+           std::atomic_ref<u32>(vcpu.owed_nmi).load() == 0;
 }
 
 }  // namespace

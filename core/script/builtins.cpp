@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Functions of the language that are not single instructions: script language section 10.
+#include "ringside/event.h"
 #include "script/format.hpp"
 #include "script/run_state.hpp"
+#include "x86/exception.hpp"
 
 namespace ringside::script {
 
@@ -23,6 +25,44 @@ u64 to_physical(RunState& run, u64 address) {
 u64 can_read(RunState& run, u64 address) {
     u8 byte = 0;
     return run.memory.read(address, &byte, 1) == RS_SCRIPT_OK;
+}
+
+/// Whether an event of this type, vector and error code exists (EVT-10, EVT-11).
+/// Source: Intel SDM vol. 3A table 6-1 "Protected-Mode Exceptions and Interrupts".
+bool is_valid(u64 type, u64 vector, bool has_error_code, u64 error_code) {
+    constexpr u64 kDebug = 1, kNmi = 2, kBreakpoint = 3, kOverflow = 4;
+    if (vector > 0xff || error_code > 0xffff)
+        return false;
+    const bool pushes_code = type == 3 && x86::has_error_code(static_cast<u8>(vector));
+    if (has_error_code != pushes_code)
+        return false;
+    switch (type) {
+        case 0:
+            return vector >= RS_VECTOR_FIRST;
+        case 2:
+            return vector == kNmi;
+        case 3:
+            return vector < 32 && vector != kNmi;
+        case 4:
+            return true;
+        case 5:
+            return vector == kDebug;
+        case 6:
+            return vector == kBreakpoint || vector == kOverflow;
+        default:
+            return false;
+    }
+}
+
+rs_script_error inject(RunState& run, const u64* arguments, bool has_error_code) {
+    const u64 error_code = has_error_code ? arguments[2] : 0;
+    if (!is_valid(arguments[0], arguments[1], has_error_code, error_code) ||
+        !run.guest.inject({.type = static_cast<u32>(arguments[0]),
+                           .vector = static_cast<u8>(arguments[1]),
+                           .has_error_code = has_error_code,
+                           .error_code = static_cast<u32>(error_code)}))
+        return run.fail(RS_SCRIPT_INJECTION, arguments[1]);
+    return RS_SCRIPT_OK;
 }
 
 constexpr u64 kLongestPause = 65536;  ///< back-off limit of spinlock_lock
@@ -105,6 +145,10 @@ rs_script_error call_builtin(RunState& run, u32 builtin, const u64* arguments, u
         case RS_BUILTIN_EVENT_SC:
             run.hooks.event_sc(arguments[0] != 0);
             return RS_SCRIPT_OK;
+        case RS_BUILTIN_EVENT_INJECT:
+            return inject(run, arguments, false);
+        case RS_BUILTIN_EVENT_INJECT_ERROR_CODE:
+            return inject(run, arguments, true);
         default:
             return run.fail(RS_SCRIPT_BAD_PROGRAM, builtin);
     }

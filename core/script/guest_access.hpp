@@ -23,6 +23,14 @@ enum class TaskValue : u32 {
     kUserFsBase,  ///< FS base of user mode, 0 for kernel threads
 };
 
+/// An event a script wants the guest to get, in the encoding of both vendors' injection fields.
+struct Injection {
+    u32 type = 0;  ///< 0 external interrupt, 2 NMI, 3 exception, 4 to 6 software
+    u8 vector = 0;
+    bool has_error_code = false;
+    u32 error_code = 0;
+};
+
 /// The interrupted guest context. Nothing here faults, sleeps or changes the guest except the
 /// writes; every address is checked by the implementation. Virtual addresses are taken in the
 /// guest's current address space.
@@ -48,6 +56,10 @@ public:
     virtual bool translate(Gva address, Gpa& physical) = 0;
     /// Address in the guest's direct map, 0 if the frame is not RAM.
     virtual u64 physical_to_virtual(Gpa address) = 0;
+
+    /// Has the guest get an event when it runs next on this core, one an entry. The event is valid.
+    /// False: too many wait already, or there is no guest that could get it.
+    virtual bool inject(const Injection& event) = 0;
 
     virtual u64 task_value(TaskValue which) = 0;
     /// Time-stamp counter, the one deadlines are counted in.

@@ -6,6 +6,7 @@
 #include "vcpu/exit_loop.hpp"
 #include "vcpu/register_rules.hpp"
 #include "x86/control_registers.hpp"
+#include "x86/exception.hpp"
 #include "x86/msr.hpp"
 
 extern "C" {
@@ -147,7 +148,7 @@ PendingEvent SvmBackend::read_exception() {
     PendingEvent event{.type = vcpu::EventType::kException,
                        .vector = vector,
                        .valid = true,
-                       .has_error_code = vcpu::has_error_code(vector)};
+                       .has_error_code = x86::has_error_code(vector)};
     if (event.has_error_code)
         event.error_code = u32(vmcb_.exit_info1);
     if (vector == kPageFault)
@@ -369,7 +370,7 @@ Injected SvmBackend::inject(const PendingEvent& event, PendingEvent& fault) {
         // The return address is behind the instruction; #BP and #OF are injected as exceptions.
         vmcb_.rip += event.instruction_length;
         vmcb_.next_rip = vmcb_.rip;
-        if (event.type == vcpu::EventType::kSoftwareException)
+        if (event.type != vcpu::EventType::kSoftwareInterrupt)
             vmcb_.event_injection = raw_of(
                 {.type = vcpu::EventType::kException, .vector = event.vector, .valid = true});
     }

@@ -190,6 +190,24 @@ u64 GuestView::task_word(u64 task, u32 offset) {
     return memory ? load_u64(memory) : 0;
 }
 
+bool GuestView::inject(const script::Injection& event) {
+    switch (EventType(event.type)) {
+        case EventType::kExternalInterrupt:
+            // A real one: priority, in-service bit and the handler's EOI stay consistent.
+            machine_.apic.send_to_self(vcpu_.apic_id, event.vector);
+            return true;
+        case EventType::kNmi:
+            vcpu_.waiting.nmi = true;
+            return true;
+        default:
+            return vcpu_.waiting.injections.push({.type = EventType(event.type),
+                                                  .vector = event.vector,
+                                                  .valid = true,
+                                                  .has_error_code = event.has_error_code,
+                                                  .error_code = event.error_code});
+    }
+}
+
 u64 GuestView::task_value(script::TaskValue which) {
     const TaskLayout& layout = machine_.tasks;
     const u64 task = *vcpu_.current_slot;

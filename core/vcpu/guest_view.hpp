@@ -25,6 +25,7 @@ public:
     bool compare_exchange(Gva address, u32 size, u64& expected, u64 desired) override;
     bool translate(Gva address, Gpa& physical) override;
     u64 physical_to_virtual(Gpa address) override;
+    bool inject(const script::Injection& event) override;
     u64 task_value(script::TaskValue which) override;
     u64 tsc() override;
     u32 core() override { return vcpu_.core; }

@@ -25,14 +25,6 @@ constexpr bool is_software(EventType type) {
     return type >= EventType::kSoftwareInterrupt;
 }
 
-/// Whether an exception pushes an error code.
-/// Source: Intel SDM vol. 3A table 6-1 "Protected-Mode Exceptions and Interrupts".
-constexpr bool has_error_code(u8 vector) {
-    constexpr u32 kWithCode = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 |
-                              1u << 17 | 1u << 21 | 1u << 29 | 1u << 30;
-    return vector < 32 && (kWithCode >> vector & 1) != 0;
-}
-
 /// What an exception met while another was being delivered comes to.
 /// Source: Intel SDM vol. 3A table 6-5 "Conditions for Generating a Double Fault"; AMD APM vol. 2
 /// §8.2.9 "#DF—Double-Fault Exception".
@@ -114,11 +106,38 @@ private:
     u32 again_[256] = {};  ///< beyond the first
 };
 
+/// Events that scripts have asked for, in that order; one goes into an entry.
+class InjectionQueue {
+public:
+    static constexpr u32 kCapacity = 8;
+    /// False: full.
+    constexpr bool push(const PendingEvent& event) {
+        if (count_ == kCapacity)
+            return false;
+        events_[(first_ + count_++) % kCapacity] = event;
+        return true;
+    }
+    /// The queue is not empty.
+    constexpr PendingEvent pop() {
+        const PendingEvent event = events_[first_];
+        first_ = (first_ + 1) % kCapacity;
+        --count_;
+        return event;
+    }
+    constexpr bool empty() const { return count_ == 0; }
+
+private:
+    PendingEvent events_[kCapacity];
+    u32 first_ = 0;
+    u32 count_ = 0;
+};
+
 /// Everything that waits on one vCPU. `in_flight` is an event whose delivery was cut short by an
 /// exit: always first, exactly as reported.
 struct WaitingEvents {
     PendingEvent in_flight;
     PendingEvent exception;
+    InjectionQueue injections;
     bool nmi = false;          ///< one latched guest NMI, as the hardware keeps one
     bool nmi_blocked = false;  ///< the guest is in its NMI handler
     PendingSet interrupts;
@@ -152,6 +171,8 @@ constexpr EntryPlan prepare_entry(WaitingEvents& waiting, Interruptibility guest
     } else if (waiting.exception.valid) {
         plan.inject = waiting.exception;
         waiting.exception = {};
+    } else if (!waiting.injections.empty()) [[unlikely]] {
+        plan.inject = waiting.injections.pop();
     } else if (waiting.nmi && !waiting.nmi_blocked && !guest.nmi_shadow) {
         plan.inject = {.type = EventType::kNmi, .vector = 2, .valid = true};
         waiting.nmi = false;
@@ -170,6 +191,9 @@ constexpr EntryPlan prepare_entry(WaitingEvents& waiting, Interruptibility guest
             plan.interrupt_window = true;
         }
     }
+    // The next of a script's events follows when the guest can be interrupted again.
+    if (!waiting.injections.empty()) [[unlikely]]
+        plan.interrupt_window = true;
     plan.nmi_window = waiting.nmi_blocked || waiting.nmi;
     return plan;
 }

@@ -342,8 +342,8 @@ void VmxBackend::intercept_exceptions(u32 mask) {
 
 PendingEvent VmxBackend::read_exception() {
     constexpr u8 kDebug = 1, kPageFault = 14;
-    PendingEvent event = event_of(read<kExitInterruption>(), read<kExitErrorCode>(),
-                                  read<kExitInstructionLength>());
+    PendingEvent event =
+        event_of(read<kExitInterruption>(), read<kExitErrorCode>(), read<kExitInstructionLength>());
     if (event.vector == kPageFault)
         event.address = read<kExitQualification>();
     if (event.vector == kDebug) {
@@ -391,13 +391,21 @@ Injected VmxBackend::inject(const PendingEvent& event, PendingEvent&) {
     if (event.has_error_code)
         write<kEntryErrorCode>(event.error_code);
     if (vcpu::is_software(event.type))
-        write<kEntryInstructionLength>(event.instruction_length);
+        write_instruction_length(event.instruction_length);
     if (Activity(read<kActivity>()) != Activity::kActive)
         write<kActivity>(u32(Activity::kActive));
     write<kEntryInterruption>(
         Interruption::Vector::make(event.vector) | Interruption::Type::make(u64(event.type)) |
         Interruption::ErrorValid::make(event.has_error_code) | Interruption::Valid::make(1));
     return Injected::kDone;
+}
+
+/// An event of a script's belongs to no instruction and returns to where the guest is; a length of
+/// 0 is refused by many processors.
+void VmxBackend::write_instruction_length(u8 length) {
+    if (length == 0)
+        write<kGuestRip>(read<kGuestRip>() - 1);
+    write<kEntryInstructionLength>(length == 0 ? 1u : length);
 }
 
 PendingEvent VmxBackend::injected_event() {

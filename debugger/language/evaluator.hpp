@@ -31,6 +31,7 @@ public:
     bool compare_exchange(Gva, u32, u64&, u64) override { return false; }
     bool translate(Gva, Gpa&) override { return false; }
     u64 physical_to_virtual(Gpa) override { return 0; }
+    bool inject(const script::Injection&) override { return false; }
     u64 task_value(script::TaskValue) override { return 0; }
     u64 tsc() override;
     u32 core() override { return 0; }

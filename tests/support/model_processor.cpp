@@ -3,6 +3,7 @@
 
 #include "vcpu/exit_loop.hpp"
 #include "vcpu/hypercall.hpp"
+#include "x86/exception.hpp"
 
 namespace ringside::test {
 
@@ -35,15 +36,11 @@ constexpr const char* kReasons[] = {"external interrupt",
                                     "unknown"};
 static_assert(std::size(kReasons) == u32(ExitReason::kCount));
 
-bool has_error_code(u8 vector) {
-    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
-}
-
 /// What the processor delivers by itself.
 PendingEvent event_of(const Given& given) {
     constexpr EventType kTypes[] = {EventType::kExternalInterrupt, EventType::kNmi,
                                     EventType::kException, EventType::kSoftwareInterrupt};
-    const bool has_code = given.cause == Cause::kException && has_error_code(given.vector);
+    const bool has_code = given.cause == Cause::kException && x86::has_error_code(given.vector);
     return {.type = kTypes[u32(given.cause)],
             .vector = given.vector,
             .valid = true,
@@ -357,7 +354,7 @@ void ModelProcessor::check_entry() {
         return is_vmx() ? check_vmx_entry() : void();
     const bool code_is_right =
         injected_.has_error_code ==
-        (injected_.type == EventType::kException && has_error_code(injected_.vector));
+        (injected_.type == EventType::kException && x86::has_error_code(injected_.vector));
     if (!code_is_right)
         fail("entry with a wrong error code");
     if (injected_.type == EventType::kNmi && injected_.vector != 2)

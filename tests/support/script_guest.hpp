@@ -33,6 +33,8 @@ public:
 
     u64 registers[RS_FULL_REGISTER_COUNT] = {};
     std::map<script::TaskValue, u64> task;
+    std::vector<script::Injection> injections;
+    usize most_injections = 2;
     u64 clock = 0;
     u64 ticks_a_look = 1;
     u32 core_number = 0;
@@ -69,6 +71,12 @@ public:
         if (old == expected)
             write_memory(address, &desired, size);
         expected = old;
+        return true;
+    }
+    bool inject(const script::Injection& event) override {
+        if (injections.size() == most_injections)
+            return false;
+        injections.push_back(event);
         return true;
     }
     bool translate(Gva address, Gpa& physical) override {

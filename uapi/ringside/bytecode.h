@@ -240,7 +240,9 @@ enum rs_script_opcode {
     X(EVENT_ENABLE, 1, "enables an event by its id")                                     \
     X(EVENT_DISABLE, 1, "disables an event")                                             \
     X(EVENT_CLEAR, 1, "removes an event")                                                \
-    X(EVENT_SC, 1, "short-circuits the intercepted operation")
+    X(EVENT_SC, 1, "short-circuits the intercepted operation")                           \
+    X(EVENT_INJECT, 2, "queues an event of a type and vector")                           \
+    X(EVENT_INJECT_ERROR_CODE, 3, "the same with an error code")
 
 enum rs_script_builtin {
 #define RS_SCRIPT_ENUM(name, arguments, text) RS_BUILTIN_##name,

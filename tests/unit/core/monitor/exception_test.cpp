@@ -4,6 +4,7 @@
 
 #include "support/fake_machine.hpp"
 #include "unit/core/event/fixture.hpp"
+#include "x86/exception.hpp"
 
 namespace ringside::monitor {
 namespace {
@@ -29,7 +30,7 @@ PendingEvent of(u8 vector, u32 error_code = 0, u64 address = 0) {
     return {.type = EventType::kException,
             .vector = vector,
             .valid = true,
-            .has_error_code = vcpu::has_error_code(vector),
+            .has_error_code = x86::has_error_code(vector),
             .error_code = error_code,
             .address = address};
 }

@@ -254,5 +254,44 @@ TEST_F(Builtins, AddressesOfScriptObjectsAreChecked) {
     EXPECT_EQ(value(RS_BUILTIN_CHECK_ADDRESS, u64{0x5c52} << 48), 0u);
 }
 
+TEST_F(Builtins, InjectWhatExists_EVT10_EVT11) {
+    struct Row {
+        u64 type, vector;
+        bool has_code;
+        bool is_valid;
+    };
+    const Row rows[] = {
+        {0, 0x20, false, true},   {0, 0xff, false, true},  {0, 0x1f, false, false},
+        {0, 0x100, false, false}, {0, 0x25, true, false},  {1, 0x25, false, false},
+        {2, 2, false, true},      {2, 3, false, false},    {3, 3, false, true},
+        {3, 14, true, true},      {3, 14, false, false},   {3, 6, true, false},
+        {3, 2, false, false},     {3, 0x20, false, false}, {4, 0x80, false, true},
+        {4, 0x80, true, false},   {5, 1, false, true},     {5, 3, false, false},
+        {6, 3, false, true},      {6, 4, false, true},     {6, 5, false, false},
+        {7, 3, false, false},     {8, 3, false, false},
+    };
+    for (const Row& row : rows) {
+        guest_.injections.clear();
+        const RunResult result =
+            call(row.has_code ? RS_BUILTIN_EVENT_INJECT_ERROR_CODE : RS_BUILTIN_EVENT_INJECT,
+                 row.type, row.vector, 6);
+        EXPECT_EQ(result.error, row.is_valid ? RS_SCRIPT_OK : RS_SCRIPT_INJECTION)
+            << row.type << " " << row.vector;
+        ASSERT_EQ(guest_.injections.size(), row.is_valid ? 1u : 0u) << row.type << row.vector;
+        if (!row.is_valid)
+            continue;
+        EXPECT_EQ(guest_.injections[0].type, row.type);
+        EXPECT_EQ(guest_.injections[0].vector, row.vector);
+        EXPECT_EQ(guest_.injections[0].has_error_code, row.has_code);
+        EXPECT_EQ(guest_.injections[0].error_code, row.has_code ? 6u : 0u);
+    }
+}
+
+TEST_F(Builtins, InjectFailsWhenTooManyWait) {
+    guest_.most_injections = 1;
+    EXPECT_EQ(call(RS_BUILTIN_EVENT_INJECT, 3, 3).error, RS_SCRIPT_OK);
+    EXPECT_EQ(call(RS_BUILTIN_EVENT_INJECT, 3, 3).error, RS_SCRIPT_INJECTION);
+}
+
 }  // namespace
 }  // namespace ringside::script

@@ -228,5 +228,35 @@ TEST(PrepareEntry, NeverOverwritesAnEventWithAnother) {
     EXPECT_FALSE(prepare_entry(waiting, open()).inject.valid);
 }
 
+TEST(PrepareEntry, GivesTheEventsOfScriptsOneAnEntry_EVT11) {
+    WaitingEvents waiting = with({0x31});
+    EXPECT_TRUE(
+        waiting.injections.push({.type = EventType::kException, .vector = 3, .valid = true}));
+    EXPECT_TRUE(
+        waiting.injections.push({.type = EventType::kException, .vector = 6, .valid = true}));
+    EntryPlan plan = prepare_entry(waiting, open());
+    EXPECT_EQ(plan.inject.vector, 3);
+    EXPECT_TRUE(plan.interrupt_window);
+    plan = prepare_entry(waiting, open());
+    EXPECT_EQ(plan.inject.vector, 6);
+    plan = prepare_entry(waiting, open());
+    expect_interrupt(plan, 0x31);
+    EXPECT_FALSE(plan.interrupt_window);
+}
+
+TEST(InjectionQueue, RefusesMoreThanItHolds) {
+    InjectionQueue queue;
+    for (u32 round = 0; round < 3; ++round) {
+        for (u32 i = 0; i < InjectionQueue::kCapacity; ++i)
+            EXPECT_TRUE(queue.push({.vector = u8(i), .valid = true}));
+        EXPECT_FALSE(queue.push({.vector = 99, .valid = true}));
+        for (u32 i = 0; i < InjectionQueue::kCapacity; ++i)
+            EXPECT_EQ(queue.pop().vector, i);
+        EXPECT_TRUE(queue.empty());
+        EXPECT_TRUE(queue.push({.vector = 1, .valid = true}));
+        EXPECT_EQ(queue.pop().vector, 1);
+    }
+}
+
 }  // namespace
 }  // namespace ringside::vcpu
