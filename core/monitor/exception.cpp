@@ -2,8 +2,8 @@
 // Exceptions and the guest's NMIs: the source of !exception events.
 #include "event/pipeline.hpp"
 #include "monitor/monitor.hpp"
-#include "monitor/no_code.hpp"
 #include "vcpu/guest_view.hpp"
+#include "vcpu/user_code.hpp"
 
 namespace ringside::monitor {
 namespace {
@@ -74,7 +74,7 @@ vcpu::After on_exception(vcpu::Vcpu& vcpu, const vcpu::Exit& exit) {
         exception.address = 0;
     }
     vcpu::GuestView guest{vcpu};
-    NoCode code;
+    vcpu::UserCode code{vcpu};
     switch (event::on_exception(*vcpu.core_state, exception.vector, guest, code)) {
         case event::Verdict::kDeliverWithPost:
             event::on_commit(*vcpu.core_state, exception.vector, guest, code);
@@ -95,7 +95,7 @@ vcpu::After on_exception(vcpu::Vcpu& vcpu, const vcpu::Exit& exit) {
 
 bool on_guest_nmi(vcpu::Vcpu& vcpu) {
     vcpu::GuestView guest{vcpu};
-    NoCode code;
+    vcpu::UserCode code{vcpu};
     const event::Verdict verdict = event::on_exception(*vcpu.core_state, kNmi, guest, code);
     if (verdict == event::Verdict::kDeliverWithPost)
         event::on_commit(*vcpu.core_state, kNmi, guest, code);

@@ -3,9 +3,9 @@
 #include "event/holding.hpp"
 #include "event/pipeline.hpp"
 #include "monitor/monitor.hpp"
-#include "monitor/no_code.hpp"
 #include "vcpu/guest_view.hpp"
 #include "vcpu/ignored.hpp"
+#include "vcpu/user_code.hpp"
 
 namespace ringside::monitor {
 
@@ -35,7 +35,7 @@ Fate ignore(vcpu::Vcpu& vcpu, u8 vector, vcpu::GuestView& guest) {
 Fate on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
     event::CoreState& state = *vcpu.core_state;
     vcpu::GuestView guest{vcpu};
-    NoCode code;
+    vcpu::UserCode code{vcpu};
     Fate fate = Fate::kDelivered;
     switch (event::on_arrival(state, vector, guest, code)) {
         case event::Verdict::kDeliverWithPost:
@@ -58,7 +58,7 @@ Fate on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
 
 void on_commit(vcpu::Vcpu& vcpu, u8 vector) {
     vcpu::GuestView guest{vcpu};
-    NoCode code;
+    vcpu::UserCode code{vcpu};
     event::on_commit(*vcpu.core_state, vector, guest, code);
 }
 

@@ -418,6 +418,27 @@ bool SvmBackend::read_msr(u32 msr, u64& value) {
         case x86::VM_HSAVE_PA:
             value = 0;
             return true;
+        case x86::IA32_STAR:
+            value = vmcb_.star;
+            return true;
+        case x86::IA32_LSTAR:
+            value = vmcb_.lstar;
+            return true;
+        case x86::IA32_CSTAR:
+            value = vmcb_.cstar;
+            return true;
+        case x86::IA32_FMASK:
+            value = vmcb_.sfmask;
+            return true;
+        case x86::IA32_SYSENTER_CS:
+            value = vmcb_.sysenter_cs;
+            return true;
+        case x86::IA32_SYSENTER_ESP:
+            value = vmcb_.sysenter_esp;
+            return true;
+        case x86::IA32_SYSENTER_EIP:
+            value = vmcb_.sysenter_eip;
+            return true;
         default:
             return rs_safe_read_msr(msr, &value) == 0;
     }

@@ -90,6 +90,9 @@ public:
     vcpu::Exit decode_exit(vcpu::PendingEvent& in_flight) override;
     u64 read_register(vcpu::Register which) override;
     bool write_register(vcpu::Register which, u64 value) override;
+    u16 table_limit(vcpu::Register table) override {
+        return u16(table == RS_FULL_GDTR ? vmcb_.gdtr.limit : vmcb_.idtr.limit);
+    }
     u8 privilege_level() override { return vmcb_.cpl; }
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;

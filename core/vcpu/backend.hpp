@@ -32,6 +32,8 @@ public:
     virtual u64 read_register(Register which) = 0;
     /// False: not a value the guest could be entered with; nothing changed.
     virtual bool write_register(Register which, u64 value) = 0;
+    /// Limit of the descriptor table at RS_FULL_GDTR or RS_FULL_IDTR.
+    virtual u16 table_limit(Register table) = 0;
     virtual u8 privilege_level() = 0;
     /// Moves rip over the instruction that caused the exit. `length` counts where the hardware does
     /// not tell.
@@ -63,7 +65,8 @@ public:
     /// What a write of the guest's to CR0, CR4 or CR8 does when the hardware exits for it. False:
     /// the guest gets #GP(0).
     virtual bool write_control_register(u32 number, u64 value) = 0;
-    /// MSR accesses the hardware exits for. False: the guest gets #GP(0).
+    /// MSRs the hardware exits for or loads at an exit, and all others. False: the guest gets
+    /// #GP(0).
     virtual bool read_msr(u32 msr, u64& value) = 0;
     /// `leave` is set when the write means that the kernel turns virtualization off.
     virtual bool write_msr(u32 msr, u64 value, bool& leave) = 0;

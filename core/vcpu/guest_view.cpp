@@ -48,13 +48,18 @@ bool GuestView::write_register(Register which, u64 value) {
     return vcpu_.backend->write_register(which, value);
 }
 
+u64 GuestView::kernel_cr3() {
+    const u64 cr3 = vcpu_.backend->read_register(RS_FULL_CR3);
+    return machine_.page_table_isolation ? cr3 & ~kUserTables : cr3;
+}
+
 memory::Translation GuestView::walk(Gva address) {
     memory::PagingState paging;
     paging.cr3 = vcpu_.backend->read_register(RS_FULL_CR3);
     paging.levels = x86::paging_levels(vcpu_.backend->read_register(RS_FULL_CR4));
     // A kernel address is meant in the kernel's tables, which user mode's hide.
-    if (machine_.page_table_isolation && s64(address.value()) < 0)
-        paging.cr3 &= ~kUserTables;
+    if (s64(address.value()) < 0)
+        paging.cr3 = kernel_cr3();
     memory::Translation found = vcpu_.walks.find(machine_.window, paging, address).translation;
     found.address = found.address + address.page_offset();
     return found;

@@ -29,6 +29,8 @@ public:
     u64 task_value(script::TaskValue which) override;
     u64 tsc() override;
     u32 core() override { return vcpu_.core; }
+    /// CR3 of the running process with the kernel's half in it, which user mode's may hide.
+    u64 kernel_cr3();
 
 private:
     memory::Translation walk(Gva address);

@@ -34,9 +34,32 @@ constexpr u64 kDebugException = 1;
     stop_machine();
 }
 
+namespace {
+
+[[noreturn]] void report_and_stop(const Vcpu& vcpu, const HostFaultFrame& frame) {
+    EmergencyLog log{vcpu.machine->emergency_log != 0};
+    log.text("ringside: fault in root mode, vector ").hex(frame.vector);
+    log.text(" error ").hex(frame.error_code).text(" rip ").hex(frame.rip);
+    log.text(" cr2 ").hex(x86::read_cr<2>()).text(" rsp ").hex(frame.rsp);
+    log.text(" core ").hex(vcpu.core).end();
+    stop_machine();
+}
+
+}  // namespace
+
 extern "C" {
 extern const Fixup rs_fixups[];
 extern const Fixup rs_fixups_end[];
+
+/// An exception at CPL 3, which is user code. The processor's own troubles are no fault of it.
+void rs_sandbox_trap(sandbox::Trap* trap) {
+    constexpr u64 kDoubleFault = 8, kMachineCheck = 18;
+    const Vcpu& vcpu = block_of(reinterpret_cast<u64>(trap)).vcpu;
+    if (trap->vector == kDoubleFault || trap->vector == kMachineCheck)
+        report_and_stop(vcpu, {trap->vector, trap->error_code, trap->rip, trap->cs, trap->rflags,
+                               trap->rsp, trap->ss});
+    vcpu.sandbox->running->on_trap(*trap);
+}
 
 void rs_host_fault(HostFaultFrame* frame) {
     // Breakpoints of the guest stay armed in root mode on some emulators; they mean nothing here.
@@ -50,13 +73,7 @@ void rs_host_fault(HostFaultFrame* frame) {
             return;
         }
     }
-    const Vcpu& vcpu = block_of(reinterpret_cast<u64>(frame)).vcpu;
-    EmergencyLog log{vcpu.machine->emergency_log != 0};
-    log.text("ringside: fault in root mode, vector ").hex(frame->vector);
-    log.text(" error ").hex(frame->error_code).text(" rip ").hex(frame->rip);
-    log.text(" cr2 ").hex(x86::read_cr<2>()).text(" rsp ").hex(frame->rsp);
-    log.text(" core ").hex(vcpu.core).end();
-    stop_machine();
+    report_and_stop(block_of(reinterpret_cast<u64>(frame)).vcpu, *frame);
 }
 }  // extern "C"
 

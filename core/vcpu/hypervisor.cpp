@@ -6,6 +6,8 @@
 #include "x86/cpuid.hpp"
 #include "x86/msr.hpp"
 
+#include <new>
+
 extern "C" const ringside::u8 rs_host_stubs[];
 
 namespace ringside::vcpu {
@@ -13,7 +15,6 @@ namespace ringside::vcpu {
 namespace page = x86::page;
 
 namespace {
-constexpr u16 kHostCodeSelector = 0x10;
 constexpr u64 kHostRights = page::kWritable | page::kAccessed | page::kDirty;
 
 /// What happened is an error, the long list of values behind it is not; the log has our name.
@@ -56,6 +57,7 @@ Result<void> Hypervisor::prepare(Vendor& vendor, const rs_platform& platform,
     for (u32 core = 0; core < core_count_; ++core) {
         current_slots_[core] = facts.current_slot[core];
         kernel_gs_[core] = facts.kernel_gs[core];
+        sandboxes_[core] = nullptr;
         virtualized_[core] = false;
     }
     memory_.init(platform, facts.direct_map, nullptr);
@@ -75,6 +77,7 @@ Result<void> Hypervisor::prepare(Vendor& vendor, const rs_platform& platform,
         if (!blocks_[core] || fails_at(LaunchStep::kCoreMemory))
             return Error{RS_ERR_CANNOT_CREATE, core};
     }
+    RS_TRY(prepare_sandboxes(facts));
     LaunchContext here = context();
     RS_TRY(vendor_->prepare_machine(here));
     if (fails_at(LaunchStep::kVendorTables))
@@ -161,9 +164,11 @@ Result<void> Hypervisor::build_host_tables(const rs_kernel_facts& facts) {
             ist = Ist::kDoubleFault;
         else if (vector == 18)
             ist = Ist::kMachineCheck;
+        // What user code may say: INT3, INTO, and the end.
+        const bool is_open = vector == 3 || vector == 4 || vector == sandbox::kExitVector;
         gates[vector] =
             x86::Gate::interrupt(reinterpret_cast<u64>(rs_host_stubs) + u64{vector} * RS_STUB_BYTES,
-                                 kHostCodeSelector, u8(ist));
+                                 x86::kHostCodeSelector, u8(ist), is_open ? 3 : 0);
     }
     const memory::PhysicalWindow window{memory_.direct_map(), &machine_->ram, encryption_};
     memory::PageTable<memory::HostFormat> table{memory_, window, host_cr3_, paging_levels_};
@@ -198,6 +203,39 @@ Result<void> Hypervisor::copy_image(memory::PageTable<memory::HostFormat>& table
     return {};
 }
 
+/// The address spaces of user code. In a process's kernel context: its top-level table shows where
+/// the kernel's half lies.
+Result<void> Hypervisor::prepare_sandboxes(const rs_kernel_facts& facts) {
+    machine_->sandbox = {.window = machine_->window,
+                         .owned = memory_.to_root(&machine_->owned),
+                         .window_base = kRootWindowBase,
+                         .levels = paging_levels_};
+    const Hpa exit_page{memory_.take_page()};
+    if (exit_page.value() == 0)
+        return Error{RS_ERR_CANNOT_CREATE};
+    copy_bytes(memory_.from_physical<void>(exit_page), sandbox::kExitInstruction,
+               sizeof sandbox::kExitInstruction);
+    const sandbox::SpaceSource source{.pages = memory_,
+                                      .window = {memory_.direct_map(), &machine_->ram, encryption_},
+                                      .host_table = host_cr3_,
+                                      .levels = paging_levels_,
+                                      .exit_page = exit_page,
+                                      .kernel_cr3 = x86::read_cr<3>()};
+    for (u32 core = 0; core < core_count_; ++core) {
+        if (!blocks_[core])
+            continue;
+        const Hpa page{memory_.take_page()};
+        if (page.value() == 0)
+            return Error{RS_ERR_CANNOT_CREATE, core};
+        auto* mine = ::new (memory_.from_physical<void>(page)) sandbox::Core;
+        sandboxes_[core] = mine;
+        RS_TRY(mine->space.build(source));
+        for (u32 i = 0; i < facts.image_count; ++i)
+            RS_TRY(mine->space.map_image(source, facts.image[i].address, facts.image[i].bytes));
+    }
+    return {};
+}
+
 Result<void> Hypervisor::prepare_block(u32 core) {
     VcpuBlock& block = *blocks_[core];
     fill_bytes(&block, 0, VcpuBlock::kBytes);
@@ -206,7 +244,7 @@ Result<void> Hypervisor::prepare_block(u32 core) {
     vcpu.machine = memory_.to_root(machine_);
     vcpu.core_state = core_states_[core];
     vcpu.current_slot = reinterpret_cast<const u64*>(kRootWindowBase + current_slots_[core]);
-    vcpu.kernel_gs = kernel_gs_[core];
+    vcpu.sandbox = memory_.to_root(sandboxes_[core]);
 
     const auto stack_top = [&](u8* stack) {
         auto* words = reinterpret_cast<u64*>(stack + kPageSize - 16);
@@ -223,9 +261,17 @@ Result<void> Hypervisor::prepare_block(u32 core) {
     const u64 tss_address = reinterpret_cast<u64>(memory_.to_root(&tss));
     vcpu.host.gdt[2] = x86::descriptor::kKernelCode;
     vcpu.host.gdt[3] = x86::descriptor::kKernelData;
+    vcpu.host.gdt[RS_USER_DATA_SELECTOR / 8] = x86::descriptor::kUserData;
+    vcpu.host.gdt[RS_USER_CODE_SELECTOR / 8] = x86::descriptor::kUserCode;
     vcpu.host.gdt[5] = x86::tss_descriptor_low(tss_address, sizeof tss - 1);
     vcpu.host.gdt[6] = x86::tss_descriptor_high(tss_address);
     machine_->vcpus[core] = memory_.to_root(&vcpu);
+    sandbox::Core& mine = *sandboxes_[core];
+    mine.kernel_gs = kernel_gs_[core];
+    mine.gdt = {u16(sizeof vcpu.host.gdt - 1),
+                reinterpret_cast<u64>(memory_.to_root(&vcpu.host.gdt))};
+    mine.rsp0 = memory_.to_root(reinterpret_cast<u8*>(&tss) + offsetof(x86::TaskStateSegment, rsp));
+    mine.host_cr3 = host_cr3_.value() | encryption_;
     LaunchContext here = context();
     return vendor_->prepare_core(here, block);
 }

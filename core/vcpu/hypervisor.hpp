@@ -64,6 +64,7 @@ private:
     Result<void> build_host_tables(const rs_kernel_facts& facts);
     Result<void> copy_image(memory::PageTable<memory::HostFormat>& table,
                             const rs_kernel_facts& facts);
+    Result<void> prepare_sandboxes(const rs_kernel_facts& facts);
     Result<void> prepare_block(u32 core);
     Result<void> hide_private_pages();
     bool fails_at(LaunchStep step, u32 core = 0) const {
@@ -77,6 +78,7 @@ private:
     RootMemory memory_;
     Machine* machine_ = nullptr;
     VcpuBlock* blocks_[kMaxCores] = {};
+    sandbox::Core* sandboxes_[kMaxCores] = {};  ///< given back with the pages of tables
     u64 current_slots_[kMaxCores] = {};
     u64 kernel_gs_[kMaxCores] = {};
     event::CoreState* core_states_[kMaxCores] = {};  ///< root addresses

@@ -7,6 +7,7 @@
 #include "memory/guest_page_walk.hpp"
 #include "memory/owned_pages.hpp"
 #include "memory/physical_window.hpp"
+#include "sandbox/sandbox.hpp"
 #include "vcpu/exit.hpp"
 #include "x86/lapic.hpp"
 
@@ -76,6 +77,7 @@ struct Machine {
     u32 emergency_log = 0;       ///< port 0xe9 exists (QEMU, Bochs)
     u32 abandoned[kMaxCores] = {};  ///< root mode left this core by itself
     LeaveReport report;
+    sandbox::Memory sandbox;      ///< what user code reaches memory by
     u32 wakeups[kMaxCores] = {};  ///< root asked for an NMI on this core to wake the readers
     Vcpu* vcpus[kMaxCores] = {};  ///< root addresses; nullptr where no CPU is possible
 };

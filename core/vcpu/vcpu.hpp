@@ -7,6 +7,7 @@
 
 #include "event/engine_state.hpp"
 #include "memory/walk_cache.hpp"
+#include "sandbox/sandbox.hpp"
 #include "vcpu/backend.hpp"
 #include "vcpu/machine.hpp"
 #include "x86/host_stack.h"
@@ -42,7 +43,7 @@ struct Vcpu {
     u32 stands_for = 0;              ///< the ticket this core stood still for last
     u32 intercepted_exceptions = 0;  ///< bit n: exception n exits
     u64 exits = 0;
-    u64 kernel_gs = 0;
+    sandbox::Core* sandbox = nullptr;
     HostTables host = {};
     memory::WalkCache walks = {};
     apic::ShortCircuit short_circuit = {};

@@ -177,6 +177,10 @@ u64 VmxBackend::general_register(u32 number) {
     return values[number];
 }
 
+u16 VmxBackend::table_limit(vcpu::Register table) {
+    return u16(table == RS_FULL_GDTR ? read<kGuestGdtrLimit>() : read<kGuestIdtrLimit>());
+}
+
 u8 VmxBackend::privilege_level() {
     return u8(rights::Dpl::get(read<kGuestSsRights>()));
 }
@@ -479,6 +483,20 @@ void VmxBackend::flush_guest_translations() {
 }
 
 bool VmxBackend::read_msr(u32 msr, u64& value) {
+    switch (msr) {
+        case x86::IA32_SYSENTER_CS:
+            value = read<kGuestSysenterCs>();
+            return true;
+        case x86::IA32_SYSENTER_ESP:
+            value = read<kGuestSysenterEsp>();
+            return true;
+        case x86::IA32_SYSENTER_EIP:
+            value = read<kGuestSysenterEip>();
+            return true;
+        case x86::IA32_DEBUGCTL:
+            value = read<kGuestDebugctl>();
+            return true;
+    }
     return rs_safe_read_msr(msr, &value) == 0;
 }
 

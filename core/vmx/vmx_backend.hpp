@@ -76,6 +76,7 @@ public:
     vcpu::Exit decode_exit(vcpu::PendingEvent& in_flight) override;
     u64 read_register(vcpu::Register which) override;
     bool write_register(vcpu::Register which, u64 value) override;
+    u16 table_limit(vcpu::Register table) override;
     u8 privilege_level() override;
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;

@@ -17,4 +17,14 @@
 #define RS_VCPU_KEEPS_NMIS 8
 #define RS_VCPU_REGISTERS 16
 
+/* User code: its segments, and offsets in sandbox::Entry. */
+#define RS_USER_DATA_SELECTOR 0x23
+#define RS_USER_CODE_SELECTOR 0x3b
+#define RS_SANDBOX_RSP 8
+#define RS_SANDBOX_RAX 24
+#define RS_SANDBOX_TABLE 64
+#define RS_SANDBOX_HOST_TABLE 72
+#define RS_SANDBOX_RSP0 80
+#define RS_SANDBOX_RETURN_RSP 88
+
 #endif

@@ -77,6 +77,19 @@ rs_safe_xsetbv:
 	xor %eax, %eax
 	ret
 	int3
+/* int rs_safe_read_counter(u32 counter, u64 *value): the same for RDPMC. */
+	.globl rs_safe_read_counter
+	.type rs_safe_read_counter, @function
+rs_safe_read_counter:
+	mov %edi, %ecx
+.Lread_counter:
+	rdpmc
+	shl $32, %rdx
+	or %rdx, %rax
+	mov %rax, (%rsi)
+	xor %eax, %eax
+	ret
+	int3
 .Lmsr_fault:
 	mov $-1, %eax
 	ret
@@ -89,6 +102,7 @@ rs_fixups:
 	.quad .Lread_msr, .Lmsr_fault
 	.quad .Lwrite_msr, .Lmsr_fault
 	.quad .Lxsetbv, .Lmsr_fault
+	.quad .Lread_counter, .Lmsr_fault
 	.globl rs_fixups_end
 rs_fixups_end:
 
@@ -100,6 +114,12 @@ rs_host_stubs:
 	.rept 256
 	.if vector == 2
 	jmp .Lnmi
+	.elseif vector == 0x81
+	testb $3, 8(%rsp)
+	jz .Linterrupt_81
+	push $0
+	push $vector
+	jmp .Lsandbox
 	.elseif vector < 32
 	.if (vector != 8) && (vector != 10) && (vector != 11) && (vector != 12) && (vector != 13) && (vector != 14) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
 	push $0
@@ -171,12 +191,16 @@ rs_open_nmis:
 1:	ret
 	int3
 
+.Linterrupt_81:
+	mov $0x81, %eax
 .Linterrupt:
 	btrl $9, 16(%rsp)
 	iretq
 
 /* A fault in root mode. Frame: vector, error code, rip, cs, rflags, rsp, ss. */
 .Lexception:
+	testb $3, 24(%rsp)
+	jnz .Lsandbox
 	push %rax
 	push %rcx
 	push %rdx
@@ -205,6 +229,110 @@ rs_open_nmis:
 	pop %rax
 	add $16, %rsp
 	iretq
+	int3
+
+/* The same at CPL 3: user code. The general registers in the order of their encoding; one place is
+ * RSP's, which lies in the frame. What the frame says then is done: the code goes on, or rs_sandbox_left
+ * does. Its flags are of no meaning here. */
+.Lsandbox:
+	push %r15
+	push %r14
+	push %r13
+	push %r12
+	push %r11
+	push %r10
+	push %r9
+	push %r8
+	push %rdi
+	push %rsi
+	push %rbp
+	push %rsp
+	push %rbx
+	push %rdx
+	push %rcx
+	push %rax
+	push $2
+	popfq
+	mov %rsp, %rdi
+	sub $8, %rsp
+	call rs_sandbox_trap
+	add $8, %rsp
+	pop %rax
+	pop %rcx
+	pop %rdx
+	pop %rbx
+	add $8, %rsp
+	pop %rbp
+	pop %rsi
+	pop %rdi
+	pop %r8
+	pop %r9
+	pop %r10
+	pop %r11
+	pop %r12
+	pop %r13
+	pop %r14
+	pop %r15
+	add $16, %rsp
+	iretq
+	int3
+
+/* void rs_sandbox_enter(struct Entry *entry): runs user code, with exceptions on the stack below
+ * this frame, until one of them leads to rs_sandbox_left. No register of root mode's is in sight of
+ * it. */
+	.globl rs_sandbox_enter
+	.type rs_sandbox_enter, @function
+rs_sandbox_enter:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	push RS_SANDBOX_HOST_TABLE(%rdi)
+	mov %rsp, RS_SANDBOX_RETURN_RSP(%rdi)
+	mov RS_SANDBOX_RSP0(%rdi), %rax
+	mov %rsp, (%rax)
+	mov RS_SANDBOX_TABLE(%rdi), %rax
+	mov %rax, %cr3
+	push $RS_USER_DATA_SELECTOR
+	push RS_SANDBOX_RSP(%rdi)
+	push RS_SANDBOX_RSP+8(%rdi)
+	push $RS_USER_CODE_SELECTOR
+	push RS_SANDBOX_RSP-8(%rdi)
+	mov RS_SANDBOX_RAX(%rdi), %rax
+	mov RS_SANDBOX_RAX+8(%rdi), %rcx
+	mov RS_SANDBOX_RAX+16(%rdi), %rdx
+	mov RS_SANDBOX_RAX+24(%rdi), %r8
+	mov RS_SANDBOX_RAX+32(%rdi), %r9
+	xor %ebx, %ebx
+	xor %ebp, %ebp
+	xor %esi, %esi
+	xor %edi, %edi
+	xor %r10d, %r10d
+	xor %r11d, %r11d
+	xor %r12d, %r12d
+	xor %r13d, %r13d
+	xor %r14d, %r14d
+	xor %r15d, %r15d
+	iretq
+
+	.globl rs_sandbox_left
+rs_sandbox_left:
+	pop %rax
+	mov %rax, %cr3
+	xor %eax, %eax
+	mov %eax, %ds
+	mov %eax, %es
+	mov %eax, %fs
+	mov %eax, %gs
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	ret
 	int3
 
 	.section .note.GNU-stack, "", @progbits

@@ -105,8 +105,21 @@ inline void write_back_caches() {
     asm volatile("wbinvd" : : : "memory");
 }
 
+/// Drops the translation of one page.
+inline void drop_translation(u64 address) {
+    asm volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+/// Drops every translation of the address space that is not global.
+inline void reload_page_table() {
+    u64 table;
+    asm volatile("mov %%cr3, %0; mov %0, %%cr3" : "=r"(table) : : "memory");
+}
+
 #else
 
+void drop_translation(u64 address);
+void reload_page_table();
 u64 read_msr(u32 msr);
 void write_msr(u32 msr, u64 value);
 u64 read_control_register(u32 number);
@@ -146,6 +159,14 @@ struct [[gnu::packed]] DescriptorTable {
     u16 limit;
     u64 base;
 };
+
+#if RS_FREESTANDING
+inline void load_gdt(const DescriptorTable& table) {
+    asm volatile("lgdt %0" : : "m"(table));
+}
+#else
+void load_gdt(const DescriptorTable& table);
+#endif
 
 inline DescriptorTable read_gdtr() {
     DescriptorTable table;

@@ -9,6 +9,10 @@
 
 namespace ringside::x86 {
 
+/// Root mode's own code and data segments.
+inline constexpr u16 kHostCodeSelector = 0x10;
+inline constexpr u16 kHostDataSelector = 0x18;
+
 /// An 8-byte code or data descriptor.
 namespace descriptor {
 using Type = Bits<40, 43>;
@@ -35,6 +39,8 @@ constexpr u64 base(u64 raw) {
 
 inline constexpr u64 kKernelCode = 0x00af9b000000ffff;
 inline constexpr u64 kKernelData = 0x00cf93000000ffff;
+inline constexpr u64 kUserCode = 0x00affb000000ffff;
+inline constexpr u64 kUserData = 0x00cff3000000ffff;
 static_assert(packed_attributes(kKernelCode) == 0xa9b && limit(kKernelCode) == 0xffffffff);
 }  // namespace descriptor
 
@@ -52,8 +58,9 @@ struct Gate {
     static constexpr u64 kInterruptGate = 0xe;
     static constexpr u64 kTrapGate = 0xf;
 
-    static constexpr Gate interrupt(u64 handler, u16 selector, u8 ist) {
-        return {(handler & 0xffff) | Selector::make(selector) | Ist::make(ist) |
+    /// `dpl`: the least privileged level whose INT instructions may use it.
+    static constexpr Gate interrupt(u64 handler, u16 selector, u8 ist, u8 dpl = 0) {
+        return {(handler & 0xffff) | Selector::make(selector) | Ist::make(ist) | Dpl::make(dpl) |
                     Type::make(kInterruptGate) | Present::make(1) | (handler >> 16 & 0xffff) << 48,
                 handler >> 32};
     }

@@ -11,13 +11,18 @@
 namespace ringside::commands {
 namespace {
 
-/// Compiles every script of the command, in order; nothing with the error told.
+/// Compiles every script of the command; one output an action, empty for code. Nothing with the
+/// error told.
 std::optional<std::vector<language::CompileOutput>> compile_actions(
     Session& session, const Invocation& invocation, const InterruptCommand& command) {
     std::vector<language::CompileOutput> scripts;
     // A global that one block assigns is known to the next.
     std::vector<std::string> globals = session.known_globals();
     for (const EventBlock& block : command.actions) {
+        if (block.kind == BlockKind::kCode) {
+            scripts.emplace_back();
+            continue;
+        }
         std::string text = block.text;
         language::CompileOptions options;
         if (block.kind == BlockKind::kScriptFile) {
@@ -42,18 +47,31 @@ std::optional<std::vector<language::CompileOutput>> compile_actions(
     return scripts;
 }
 
+u32 stage_bits(Stage stage) {
+    return stage == Stage::kPre    ? RS_STAGE_PRE
+           : stage == Stage::kPost ? RS_STAGE_POST
+                                   : RS_STAGE_ALL;
+}
+
 debuggee::EventImage build_image(const InterruptCommand& command, std::string_view text,
                                  const std::vector<language::CompileOutput>& scripts, u64 cookie) {
     debuggee::EventImage image;
     image.vector(command.vector ? *command.vector : RS_VECTOR_ALL)
         .core(command.core.value_or(RS_ANY))
         .process(command.pid.value_or(RS_ANY))
-        .stage(RS_STAGE_PRE)
+        .stage(stage_bits(command.stage))
+        .flags(command.short_circuit ? RS_EVF_SHORT_CIRCUIT : 0)
+        .safe_buffer(command.buffer_bytes)
         .cookie(cookie)
         .command(text.substr(0, RS_MAX_COMMAND_BYTES));
-    for (const language::CompileOutput& script : scripts)
-        image.add_script(std::as_bytes(std::span{script.image}), script.instruction_count(),
-                         command.immediate);
+    if (command.condition)
+        image.condition(std::as_bytes(std::span{command.condition->bytes}));
+    for (std::size_t i = 0; i < scripts.size(); ++i)
+        if (command.actions[i].kind == BlockKind::kCode)
+            image.add_code(std::as_bytes(std::span{command.actions[i].bytes}), command.immediate);
+        else
+            image.add_script(std::as_bytes(std::span{scripts[i].image}),
+                             scripts[i].instruction_count(), command.immediate);
     return image;
 }
 
@@ -133,9 +151,7 @@ constexpr CommandSpec kCommands[] = {
          "The words may come in any order; several scripts run in the order written. Numbers are\n"
          "hexadecimal, 0n in front makes them decimal. pid 0 is the idle task of a core.\n"
          "An event without script and code stops the debuggee, which needs Debugger Mode.\n"
-         "Not in this version: Debugger Mode, imm no, sc on, stage post and all, buffer, "
-         "condition,\n"
-         "code, asm, output.\n\n"
+         "Not in this version: Debugger Mode, asm, output.\n\n"
          "examples:\n"
          "    !interrupt 25                            (break)\n"
          "    !interrupt 25 pid 0n490                  (break, in one process only)\n"

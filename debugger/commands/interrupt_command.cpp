@@ -142,8 +142,6 @@ private:
             ++index;
         if (index == choice.values.size())
             return fail(in_quotes(choice.word) + " takes " + std::string{choice.sentence}, *value);
-        if (index != 0)
-            note_later(std::string{choice.word} + " " + std::string{choice.values[index]}, word);
         if (choice.word == "imm") {
             command_.immediate = index == 0;
         } else if (choice.word == "sc") {
@@ -166,8 +164,6 @@ private:
         if (number.value > RS_MAX_BUFFER_BYTES)
             return fail("safe buffer too large (c0000048)", *value);
         command_.buffer_bytes = static_cast<u32>(number.value);
-        if (command_.buffer_bytes != 0)
-            note_later("buffer", word);
     }
 
     /// The block behind `word`, or nothing with the problem set.
@@ -255,7 +251,8 @@ private:
             !read_code(word, is_asm, block, RS_MAX_ACTION_BYTES, "action too large (c0000047)"))
             return;
         command_.actions.push_back(std::move(block));
-        note_later(is_asm ? "asm code" : "code", word);
+        if (is_asm)
+            note_later("asm code", word);
     }
 
     void parse_condition(const Token& word, bool is_asm) {
@@ -266,7 +263,8 @@ private:
                        "condition too large (c0000041)"))
             return;
         command_.condition = std::move(block);
-        note_later(is_asm ? "asm condition" : "condition", word);
+        if (is_asm)
+            note_later("asm condition", word);
     }
 
     void parse_output(const Token& word) {

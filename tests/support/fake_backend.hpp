@@ -55,6 +55,7 @@ public:
         registers[which] = value;
         return true;
     }
+    u16 table_limit(vcpu::Register) override { return 0xfff; }
     u8 privilege_level() override { return level; }
     void skip_instruction(u32 length) override {
         skipped_bytes += length;

@@ -68,6 +68,15 @@ u8 in_byte(u16) {
 void write_back_caches() {
     ++processor().cache_write_backs;
 }
+void drop_translation(u64 address) {
+    processor().dropped_translations.push_back(address);
+}
+void reload_page_table() {
+    ++processor().page_table_loads;
+}
+void load_gdt(const DescriptorTable& table) {
+    processor().gdt_limit = table.limit;
+}
 
 }  // namespace x86
 }  // namespace ringside

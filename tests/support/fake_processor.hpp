@@ -11,6 +11,10 @@
 
 #include "base/types.hpp"
 
+namespace ringside::sandbox {
+struct Entry;
+}
+
 namespace ringside::test {
 
 /// Is current from its construction to its end; one at a time.
@@ -29,10 +33,14 @@ public:
     u64 xcr0_allowed = 0x7;   ///< XSETBV takes these bits; x87 must stay
     u64 xcr0 = 1;
     std::function<void(u32 msr, u64 value)> on_write_msr;
+    std::function<void(sandbox::Entry&)> on_user_code;  ///< runs what was entered
 
     std::vector<std::pair<u32, u64>> control_writes;  ///< CR number, value; oldest first
     std::string debug_port;                           ///< bytes written to port 0xe9
     u32 cache_write_backs = 0;
+    std::vector<u64> dropped_translations;
+    u32 page_table_loads = 0;
+    u16 gdt_limit = 0;
     u32 nmi_openings = 0;
 };
 

@@ -2,9 +2,12 @@
 // What root mode has in assembly, for tests of the code around it. There is no interrupt to take,
 // without a FakeProcessor every MSR raises #GP, and a machine that stops ends the test with its
 // last words (death tests work).
+#include <gtest/gtest.h>
+
 #include <cstdio>
 #include <cstdlib>
 
+#include "sandbox/sandbox.hpp"
 #include "support/fake_processor.hpp"
 #include "vcpu/emergency_log.hpp"
 
@@ -17,7 +20,19 @@ int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value);
 int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value);
 int rs_safe_xsetbv(ringside::u32 index, ringside::u64 value);
 void rs_open_nmis();
+int rs_safe_read_counter(ringside::u32 counter, ringside::u64* value);
+void rs_sandbox_enter(ringside::sandbox::Entry* entry);
+extern const ringside::u8 rs_sandbox_left[];
+const ringside::u8 rs_sandbox_left[1] = {};
 
+int rs_safe_read_counter(ringside::u32, ringside::u64*) {
+    return -1;
+}
+void rs_sandbox_enter(ringside::sandbox::Entry* entry) {
+    FakeProcessor* const processor = FakeProcessor::current();
+    ASSERT_TRUE(processor && processor->on_user_code) << "user code without a processor";
+    processor->on_user_code(*entry);
+}
 ringside::s32 rs_take_interrupt() {
     return -1;
 }

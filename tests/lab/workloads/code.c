@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * Machine code in events, through the raw interface: each piece becomes an event of its own, is
+ * triggered once by the kick module and cleared again. Loads the hypervisor, and unloads it at the
+ * end. Needs nobody else connected.
+ *
+ * usage: code {action|condition} HEX...        one piece after the other; one line each:
+ *                                              "HEX: done" or "HEX: vector V at O address A"
+ *        code random {action|condition} SEED N  N strings of 1 to 24 bytes; counts by vector
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "ringside/ioctl.h"
+
+enum { kVector = 0xf1, kMaxBytes = 4096 };
+
+struct piece {
+    unsigned char bytes[kMaxBytes];
+    unsigned length;
+    int is_condition;
+};
+
+static int device;
+static unsigned core_count;
+
+static void fail(const char* what) {
+    perror(what);
+    exit(1);
+}
+
+/* One command of the kick module; its answer's first number. */
+static int kick(const char* command) {
+    char answer[256];
+    int kick = open("/proc/kick", O_RDWR | O_CLOEXEC);
+
+    if (kick < 0 || write(kick, command, strlen(command)) < 0)
+        fail(command);
+    const ssize_t length = pread(kick, answer, sizeof answer - 1, 0);
+    close(kick);
+    if (length < 0)
+        fail(command);
+    answer[length] = 0;
+    return atoi(answer);
+}
+
+static unsigned padded(unsigned length) {
+    return (length + 7) & ~7u;
+}
+
+static __u64 enter(const struct piece* piece) {
+    static const unsigned char nop = 0x90;
+    static unsigned char image[0xc0 + 2 * kMaxBytes + 0x20];
+    struct rs_event_detail* event = (struct rs_event_detail*)image;
+    unsigned char* at = image + sizeof *event;
+
+    memset(image, 0, sizeof image);
+    event->size = sizeof *event;
+    event->abi = RS_ABI_VERSION;
+    event->event_type = RS_EVENT_EXTERNAL_INTERRUPT;
+    event->core_id = event->process_id = RS_ANY;
+    event->optional_param[0] = kVector;
+    event->action_count = 1;
+    if (piece->is_condition) {
+        event->condition_len = piece->length;
+        memcpy(at, piece->bytes, piece->length);
+        at += padded(piece->length);
+    }
+    struct rs_action* action = (struct rs_action*)at;
+    action->size = sizeof *action;
+    action->action_type = RS_ACT_CODE;
+    action->payload_len = piece->is_condition ? 1 : piece->length;
+    memcpy(at + sizeof *action, piece->is_condition ? &nop : piece->bytes, action->payload_len);
+    at += sizeof *action + padded(action->payload_len);
+    event->total_len = (__u64)(at - image);
+    if (ioctl(device, RS_IOC_REGISTER_EVENT, image)) {
+        printf("error %x\n", event->error);
+        fail("register");
+    }
+    return event->tag;
+}
+
+/* 1 and *found: a diagnostic came. */
+static int diagnostic(struct rs_diagnostic* found) {
+    static unsigned char messages[1 << 16];
+    int has_found = 0;
+
+    for (;;) {
+        const ssize_t length = read(device, messages, sizeof messages);
+
+        if (length <= 0)
+            return has_found;
+        for (ssize_t at = 0; at < length;) {
+            const struct rs_msg* message = (const struct rs_msg*)(messages + at);
+
+            if (message->kind == RS_MSG_DIAGNOSTIC) {
+                memcpy(found, message + 1, sizeof *found);
+                has_found = 1;
+            }
+            at += (ssize_t)sizeof *message + padded(message->len);
+        }
+    }
+}
+
+/* Triggers the piece once; 1 and *found: it was ended. */
+static int run(const struct piece* piece, struct rs_diagnostic* found) {
+    static unsigned round;
+    char command[32];
+    struct rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR};
+    const unsigned core = round++ % core_count;
+
+    clear.tag = enter(piece);
+    snprintf(command, sizeof command, "send %x %u 1 1", kVector, core);
+    if (kick(command) != 1) {
+        printf("the interrupt was not sent\n");
+        exit(1);
+    }
+    const int was_ended = diagnostic(found);
+    if (ioctl(device, RS_IOC_MODIFY_EVENT, &clear))
+        fail("clear");
+    return was_ended;
+}
+
+static void read_hex(const char* text, struct piece* piece) {
+    piece->length = 0;
+    for (; text[0] && text[1] && piece->length < kMaxBytes; text += 2)
+        sscanf(text, "%2hhx", &piece->bytes[piece->length++]);
+}
+
+static void run_listed(struct piece* piece, char** words, int count) {
+    struct rs_diagnostic found;
+
+    for (int i = 0; i < count; ++i) {
+        read_hex(words[i], piece);
+        if (!run(piece, &found))
+            printf("%s: done\n", words[i]);
+        else if (found.code == RS_CODE_TIMEOUT)
+            printf("%s: timeout at %d\n", words[i], (int)found.pc);
+        else
+            printf("%s: vector %u at %d address %llx\n", words[i], found.code, (int)found.pc,
+                   (unsigned long long)found.value);
+        fflush(stdout);
+    }
+}
+
+static void run_random(struct piece* piece, unsigned seed, unsigned count) {
+    unsigned by_vector[257] = {0}, done = 0;
+    struct rs_diagnostic found;
+
+    srandom(seed);
+    for (unsigned i = 0; i < count; ++i) {
+        piece->length = 1 + (unsigned)random() % 24;
+        for (unsigned b = 0; b < piece->length; ++b)
+            piece->bytes[b] = (unsigned char)(random() >> 7);
+        if (getenv("CODE_VERBOSE")) {
+            for (unsigned b = 0; b < piece->length; ++b)
+                fprintf(stderr, "%02x", piece->bytes[b]);
+            fprintf(stderr, "\n");
+        }
+        if (run(piece, &found))
+            ++by_vector[found.code < 257 ? found.code : 0];
+        else
+            ++done;
+    }
+    printf("seed %u: done %u", seed, done);
+    for (unsigned vector = 0; vector < 257; ++vector)
+        if (by_vector[vector])
+            printf(", %s %u: %u", vector == 256 ? "timeout" : "vector", vector, by_vector[vector]);
+    printf("\n");
+}
+
+int main(int count, char** words) {
+    static struct piece piece;
+    struct rs_load load = {.size = sizeof load, .abi = RS_ABI_VERSION};
+
+    core_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    device = open("/dev/ringside", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (device < 0)
+        fail("/dev/ringside");
+    if (count < 3)
+        return 2;
+    if (ioctl(device, RS_IOC_LOAD, &load))
+        fail("load");
+    const int is_random = !strcmp(words[1], "random");
+    piece.is_condition = !strcmp(words[is_random ? 2 : 1], "condition");
+    if (is_random)
+        run_random(&piece, (unsigned)atoi(words[3]), (unsigned)atoi(words[4]));
+    else
+        run_listed(&piece, words + 2, count - 2);
+    memset(&load, 0, sizeof load);
+    load.size = sizeof load;
+    if (ioctl(device, RS_IOC_UNLOAD, &load))
+        fail("unload");
+    return 0;
+}
