@@ -19,21 +19,31 @@ def in_service(lab, core):
     return re.search(r"^ISR(.*)$", lab.kick(f"apic {core}"), re.M).group(1).split()
 
 
+def ignore_a_thousand(lab, session, vector, event):
+    assert lab.kick(f"self {vector} 1 1000", timeout=120) == "1000 0 0\n"
+    assert ignored(session, event) == (1000, 1000)
+    assert in_service(lab, 1) == []
+    assert lab.kick("send fd 1 20 1") == "20 20\n"  # the same class
+    lab.out("taskset 2 sleep 0.1")  # ec: a lower class
+
+
 def test_ignored_interrupts_reach_no_handler_and_block_nothing(lab):
-    """SC-7, rows 19 and 32; the spurious vector as well, which has an EOI when it is sent."""
+    """SC-7, rows 19 and 32."""
     lab.kick("snap")
-    with Session(lab, "!interrupt f1 core 1 sc on script { .n++; }",
-                 "!interrupt ff core 1 sc on script { .n++; }") as session:
-        assert lab.kick("self f1 1 1000") == "1000 0 0\n"
-        assert lab.kick("self ff 1 1000") == "1000 0 0\n"
-        assert ignored(session, 0) == ignored(session, 1) == (1000, 1000)
-        assert in_service(lab, 1) == []
-        assert lab.kick("send fd 1 20 1") == "20 20\n"  # the same class
-        lab.out("taskset 2 sleep 0.1")  # ec: a lower class
+    with Session(lab, "!interrupt f1 core 1 sc on script { .n++; }") as session:
+        ignore_a_thousand(lab, session, "f1", 0)
         assert lab.kick("self f1 0 20") == "20 20 0\n"  # another core
         session.do("events c all")
         assert lab.kick("self f1 1 20") == "20 20 0\n"  # none of the ignored ones came later
         session.finish("unload")
+
+
+def test_the_spurious_vector_has_an_eoi_when_it_was_sent(lab_svm):
+    """SC-7. In Bochs a core that is sent it takes no interrupts any more, with us or without."""
+    lab_svm.kick("snap")
+    with Session(lab_svm, "!interrupt ff core 1 sc on script { .n++; }") as session:
+        ignore_a_thousand(lab_svm, session, "ff", 0)
+        session.finish("events c all", "unload")
 
 
 def rounds(lab):
