@@ -97,6 +97,7 @@ int kick_assert(char **words, struct seq_buf *answer);
 bool kick_wait_pending(u8 vector);
 
 int kick_send(char **words, struct seq_buf *answer);
+int kick_self(char **words, struct seq_buf *answer);
 int kick_hold(char **words, struct seq_buf *answer);
 int kick_order(char **words, struct seq_buf *answer);
 int kick_shadow(char **words, struct seq_buf *answer);
