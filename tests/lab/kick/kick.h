@@ -105,6 +105,10 @@ int kick_cr8(char **words, struct seq_buf *answer);
 int kick_apic(char **words, struct seq_buf *answer);
 int kick_queue(char **words, struct seq_buf *answer);
 
+/* ---- registers.c ---- */
+
+int kick_registers(char **words, struct seq_buf *answer);
+
 /* ---- state.c: the processor's registers ---- */
 
 int kick_state(char **words, struct seq_buf *answer);
