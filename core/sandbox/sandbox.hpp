@@ -46,6 +46,7 @@ struct Core {
     x86::DescriptorTable gdt = {};  ///< root mode's, with its true limit
     u8* rsp0 = nullptr;             ///< root address
     u64 host_cr3 = 0;
+    u8* vectors = nullptr;  ///< root address of a page for x87, SSE and AVX registers
 };
 static_assert(sizeof(Core) <= kPageSize);
 

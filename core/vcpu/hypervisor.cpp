@@ -229,6 +229,10 @@ Result<void> Hypervisor::prepare_sandboxes(const rs_kernel_facts& facts) {
         auto* mine = ::new (memory_.from_physical<void>(page)) sandbox::Core;
         sandboxes_[core] = mine;
         RS_TRY(mine->space.build(source));
+        const Hpa vectors{memory_.take_page()};
+        if (vectors.value() == 0)
+            return Error{RS_ERR_CANNOT_CREATE, core};
+        mine->vectors = memory_.to_root(memory_.from_physical<u8>(vectors));
         for (u32 i = 0; i < facts.image_count; ++i)
             RS_TRY(mine->space.map_image(source, facts.image[i].address, facts.image[i].bytes));
     }

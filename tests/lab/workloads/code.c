@@ -6,6 +6,9 @@
  *
  * usage: code {action|condition} HEX...        one piece after the other; one line each:
  *                                              "HEX: done" or "HEX: vector V at O address A"
+ *        code registers {action|condition} HEX...
+ *                                              the like; what the kick module's known registers
+ *                                              hold behind the interrupt, one line each
  *        code random {action|condition} SEED N  N strings of 1 to 24 bytes; counts by vector
  */
 #include <errno.h>
@@ -28,15 +31,17 @@ struct piece {
 
 static int device;
 static unsigned core_count;
+static int shows_registers;
 
 static void fail(const char* what) {
     perror(what);
     exit(1);
 }
 
+static char answer[256]; /* of the kick module */
+
 /* One command of the kick module; its answer's first number. */
 static int kick(const char* command) {
-    char answer[256];
     int kick = open("/proc/kick", O_RDWR | O_CLOEXEC);
 
     if (kick < 0 || write(kick, command, strlen(command)) < 0)
@@ -110,13 +115,16 @@ static int diagnostic(struct rs_diagnostic* found) {
 /* Triggers the piece once; 1 and *found: it was ended. */
 static int run(const struct piece* piece, struct rs_diagnostic* found) {
     static unsigned round;
-    char command[32];
+    char command[40];
     struct rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR};
     const unsigned core = round++ % core_count;
 
     clear.tag = enter(piece);
-    snprintf(command, sizeof command, "send %x %u 1 1", kVector, core);
-    if (kick(command) != 1) {
+    if (shows_registers)
+        snprintf(command, sizeof command, "registers %x %u", kVector, core);
+    else
+        snprintf(command, sizeof command, "send %x %u 1 1", kVector, core);
+    if (kick(command) != 1 && !shows_registers) {
         printf("the interrupt was not sent\n");
         exit(1);
     }
@@ -138,7 +146,7 @@ static void run_listed(struct piece* piece, char** words, int count) {
     for (int i = 0; i < count; ++i) {
         read_hex(words[i], piece);
         if (!run(piece, &found))
-            printf("%s: done\n", words[i]);
+            printf("%s: %s", words[i], shows_registers ? answer : "done\n");
         else if (found.code == RS_CODE_TIMEOUT)
             printf("%s: timeout at %d\n", words[i], (int)found.pc);
         else
@@ -187,6 +195,11 @@ int main(int count, char** words) {
     if (ioctl(device, RS_IOC_LOAD, &load))
         fail("load");
     const int is_random = !strcmp(words[1], "random");
+    shows_registers = !strcmp(words[1], "registers");
+    if (shows_registers) {
+        ++words;
+        --count;
+    }
     piece.is_condition = !strcmp(words[is_random ? 2 : 1], "condition");
     if (is_random)
         run_random(&piece, (unsigned)atoi(words[3]), (unsigned)atoi(words[4]));
