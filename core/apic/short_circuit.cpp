@@ -26,12 +26,14 @@ Outcome ShortCircuit::on_ignored(Hardware& hardware, const Settings& settings,
                                  const IgnoredArrival& arrival) {
     const Accepted accepted = identify(hardware, arrival.vector, settings.pic_base);
     if (accepted.is_level) {
-        // Nothing to raise anew: a line that is still asserted does so by itself.
-        ignored_.remove(arrival.vector);
+        ignored_.add(arrival.vector);
+        levels_.add(arrival.vector);
+        ignored_by_[arrival.vector] = arrival.event;
         return retire_level(hardware, settings, accepted, arrival);
     }
     retire(hardware, accepted);
     if (accepted.origin == Origin::kLocalApic || accepted.origin == Origin::kPic) {
+        levels_.remove(arrival.vector);
         ignored_.add(arrival.vector);
         ignored_by_[arrival.vector] = arrival.event;
     }

@@ -67,6 +67,12 @@ public:
         ignored_.for_each([&](u8 vector) {
             if (is_active(ignored_by_[vector]))
                 return;
+            if (levels_.contains(vector)) {
+                // The line does so by itself; nothing is raised that it did not ask for.
+                if (hardware.while_others_stand([&] { rewrite(hardware, vector); }))
+                    ignored_.remove(vector);
+                return;
+            }
             ignored_.remove(vector);
             if (settings.replays && wants_replay(hardware, settings, vector))
                 hardware.raise(vector);
@@ -128,6 +134,7 @@ private:
     u32 hold_count_ = 0;  ///< in state kHeld
     Hold holds_[kMaxHolds];
     VectorSet ignored_;  ///< the last arrival was
+    VectorSet levels_;   ///< and that one was level-triggered
     u32 ignored_by_[256] = {};
 };
 
