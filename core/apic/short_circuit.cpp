@@ -24,6 +24,7 @@ bool can_suppress_broadcasts(Hardware& hardware) {
 
 Outcome ShortCircuit::on_ignored(Hardware& hardware, const Settings& settings,
                                  const IgnoredArrival& arrival) {
+    is_used_ = true;
     const Accepted accepted = identify(hardware, arrival.vector, settings.pic_base);
     if (accepted.is_level) {
         ignored_.add(arrival.vector);
@@ -40,7 +41,7 @@ Outcome ShortCircuit::on_ignored(Hardware& hardware, const Settings& settings,
     return Outcome::kRetired;
 }
 
-void ShortCircuit::on_delivered(u8 vector) {
+void ShortCircuit::forget(u8 vector) {
     ignored_.remove(vector);
     if (Hold* const hold = find_hold(vector)) {
         storm_.forget();

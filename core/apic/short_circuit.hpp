@@ -44,7 +44,10 @@ public:
 
     Outcome on_ignored(Hardware& hardware, const Settings& settings, const IgnoredArrival& arrival);
     /// The same vector was given to the guest: everything is in order again.
-    void on_delivered(u8 vector);
+    void on_delivered(u8 vector) {
+        if (is_used_) [[unlikely]]
+            forget(vector);
+    }
 
     bool has_holds() const { return hold_count_ != 0; }
     bool remembers() const { return !ignored_.empty() || has_holds(); }
@@ -129,6 +132,9 @@ private:
     bool learn(Hardware& hardware);
     static bool wants_replay(Hardware& hardware, const Settings& settings, u8 vector);
 
+    void forget(u8 vector);
+
+    bool is_used_ = false;  ///< something was ignored on this core
     Storm storm_;
     Traits traits_;
     u32 hold_count_ = 0;  ///< in state kHeld
