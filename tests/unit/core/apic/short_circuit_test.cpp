@@ -346,6 +346,19 @@ TEST(Replay, NothingWhenSwitchedOff) {
     EXPECT_TRUE(core.hardware.raised.empty());
 }
 
+TEST(Replay, ALevelLineIsOfferedAnewAndNotRaised) {
+    Core core;
+    core.hardware.assert_line(0, kPin);
+    EXPECT_EQ(core.ignore_next(), Outcome::kRetired);
+    // As in Bochs: the EOI alone does not have the line served again.
+    core.hardware.requested.clear();
+    core.hardware.entry(0, kPin) &= ~(u64{1} << 14);
+    core.end_event();
+    EXPECT_TRUE(core.is_requested(kLine));
+    EXPECT_TRUE(core.hardware.raised.empty());
+    EXPECT_EQ(core.hardware.entry(0, kPin), FakeControllers::kLevelEntry | 1 << 14 | kLine);
+}
+
 TEST(Replay, NoSpuriousVector) {
     Core core;
     core.settings.replayed.add(0xff);
