@@ -9,7 +9,8 @@
  *        code registers {action|condition} HEX...
  *                                              the like; what the kick module's known registers
  *                                              hold behind the interrupt, one line each
- *        code random {action|condition} SEED N  N strings of 1 to 24 bytes; counts by vector
+ *        code random {action|condition} SEED N  N strings of 1 to 24 bytes, on core 0; how they
+ *                                              ended, counted
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ struct piece {
 
 static int device;
 static unsigned core_count;
-static int shows_registers;
+static int shows_registers, stays_on_core_0;
 
 static void fail(const char* what) {
     perror(what);
@@ -116,7 +117,7 @@ static int run(const struct piece* piece, struct rs_diagnostic* found) {
     static unsigned round;
     char command[40];
     struct rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR};
-    const unsigned core = round++ % core_count;
+    const unsigned core = stays_on_core_0 ? 0 : round++ % core_count;
 
     struct rs_modify_event query = {.size = sizeof query, .action = RS_MODIFY_QUERY};
 
@@ -203,6 +204,7 @@ int main(int count, char** words) {
     if (ioctl(device, RS_IOC_LOAD, &load))
         fail("load");
     const int is_random = !strcmp(words[1], "random");
+    stays_on_core_0 = is_random;
     shows_registers = !strcmp(words[1], "registers");
     if (shows_registers) {
         ++words;
