@@ -19,8 +19,8 @@ namespace rflags = x86::rflags;
 
 namespace {
 
-constexpr u8 kDebug = 1, kBreakpoint = 3, kOverflow = 4, kStackFault = 12, kGeneralProtection = 13,
-             kPageFault = 14;
+constexpr u8 kDebug = 1, kBreakpoint = 3, kOverflow = 4, kUndefined = 6, kStackFault = 12,
+             kGeneralProtection = 13, kPageFault = 14;
 
 /// The order of CTX-6, which is that of the encoding.
 constexpr rs_script_full_register kOrder[16] = {RS_FULL_RAX, RS_FULL_RCX, RS_FULL_RDX, RS_FULL_RBX,
@@ -45,7 +45,7 @@ event::CodeResult Sandbox::run(const event::CodeCall& call) {
     load_registers();
     *reinterpret_cast<u64*>(static_cast<u8*>(window.at_own(space.stack_page())) +
                             (kEntryStack & kPageMask)) = kExitPage;
-    entry_ = {.rip = kCodeBase,
+    entry_ = {.rip = call.code.traits.is_straight ? kCodeBase : kSteppedEntry,
               .rsp = kEntryStack,
               .rflags = rflags::Fixed1 | (call.code.traits.is_straight ? 0 : rflags::TF),
               .rax = 1,
@@ -137,6 +137,30 @@ void Sandbox::on_debug(Trap& trap) {
     }
     // What clears the flag is still followed by this trap.
     trap.rflags |= rflags::TF;
+    look_ahead(trap);
+}
+
+/// Some processors let CPL 3 read root mode's tables, and let it wait for what never comes.
+/// Straight code has no such instruction.
+void Sandbox::look_ahead(Trap& trap) {
+    using Kind = Privileged::Kind;
+    usize count = 0;
+    for (const u8* bytes; (bytes = code_at(trap.rip, count)) != nullptr; ++steps_) {
+        switch (decode_privileged(bytes, count).kind) {
+            case Kind::kReadStatus:
+            case Kind::kStoreGdt:
+            case Kind::kStoreIdt:
+            case Kind::kStoreLdt:
+            case Kind::kStoreTask:
+                if (!carry_out(trap))
+                    return;
+                break;
+            case Kind::kWait:
+                return fault(trap, kUndefined, 0, trap.rip);
+            default:
+                return;
+        }
+    }
 }
 
 void Sandbox::on_page_fault(Trap& trap) {
@@ -258,6 +282,7 @@ bool Sandbox::read_privileged(Trap& trap, const Privileged& found, u64& value) {
             value = guest_.read_register(RS_FULL_TR);
             return true;
         case Kind::kNone:
+        case Kind::kWait:
             break;
     }
     return false;

@@ -80,6 +80,8 @@ private:
     void load_registers();
     bool store_registers();
     void on_debug(Trap& trap);
+    /// What is to be done about instructions that would not be trapped.
+    void look_ahead(Trap& trap);
     void on_page_fault(Trap& trap);
     /// False: not an instruction that is carried out here.
     bool carry_out(Trap& trap);

@@ -214,6 +214,8 @@ Result<void> Hypervisor::prepare_sandboxes(const rs_kernel_facts& facts) {
         return Error{RS_ERR_CANNOT_CREATE};
     copy_bytes(memory_.from_physical<void>(exit_page), sandbox::kExitInstruction,
                sizeof sandbox::kExitInstruction);
+    copy_bytes(memory_.from_physical<u8>(exit_page) + (sandbox::kSteppedEntry & kPageMask),
+               sandbox::kEntryInstruction, sizeof sandbox::kEntryInstruction);
     const sandbox::SpaceSource source{.pages = memory_,
                                       .window = {memory_.direct_map(), &machine_->ram, encryption_},
                                       .host_table = host_cr3_,

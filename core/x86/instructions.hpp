@@ -105,10 +105,10 @@ inline void write_back_caches() {
     asm volatile("wbinvd" : : : "memory");
 }
 
-/// x87, SSE and AVX registers to and from 64-byte aligned memory, zeroed before its first use, of
-/// a page. What the operating system does not use stays out, and the tiles of AMX.
+/// x87, SSE and AVX registers and PKRU to and from a page of memory, zeroed before its first use.
+/// What the operating system does not use stays out, and the tiles of AMX.
 /// Source: Intel SDM vol. 1 §13.4 "XSAVE Area", §13.5 "XSAVE-Managed State".
-inline constexpr u32 kSavedVectors = 0xe7;
+inline constexpr u32 kSavedVectors = 0x2e7;
 inline bool has_xsave() {
     u64 cr4;
     asm volatile("mov %%cr4, %0" : "=r"(cr4));

@@ -32,8 +32,7 @@ static const struct kick_command commands[] = {
     {"apic", "apic CORE: ISR, IRR and TMR", 1, kick_apic},
     {"queue", "queue CORE NUMBER: raised with interrupts off, and when they were handled", 2,
      kick_queue},
-    {"registers", "registers VECTOR CORE: what an interrupt changes of known ones", 2,
-     kick_registers},
+    {"registers", "registers CORE: what an interrupt (f1) changes of known ones", 1, kick_registers},
     {"state", "state CORE: registers a hypervisor must leave alone", 1, kick_state},
 };
 

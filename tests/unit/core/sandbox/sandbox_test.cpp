@@ -139,7 +139,7 @@ struct SandboxRun : testing::Test {
 
 TEST_F(SandboxRun, EntersActionsByTheirConvention) {  // CTX-3, CTX-4
     run({0x90});
-    EXPECT_EQ(entered.rip, kCodeBase);
+    EXPECT_EQ(entered.rip, kSteppedEntry);
     EXPECT_EQ(entered.rcx, kBuffer);
     EXPECT_EQ(entered.rdx, kRegisterPage);
     EXPECT_EQ(entered.r8, kVector);
@@ -286,6 +286,7 @@ TEST_F(SandboxRun, RunsStraightCodeAtSpeedOnAStackItCannotWrite) {
     traits.is_straight = true;
     script = [this] {
         EXPECT_FALSE(trap.rflags & kTf);
+        EXPECT_EQ(entered.rip, kCodeBase);
         EXPECT_FALSE(machine.walk(entered.rsp).writable);
         page_fault(0, entered.rsp, 7);
     };
@@ -357,6 +358,24 @@ TEST_F(SandboxRun, StepsOnThroughCodeThatClearsTheFlag) {
         finish();
     };
     EXPECT_EQ(run({0x9d}).end, CodeEnd::kReturned);
+}
+
+TEST_F(SandboxRun, StepsIntoNoInstructionThatWouldShowRootModesTables) {
+    script = [this] {
+        step(0);  // STR EBX; SLDT ECX; NOP
+        EXPECT_EQ(trap.general[3], 0x1000u + RS_FULL_TR);
+        EXPECT_EQ(trap.general[1], 0x1000u + RS_FULL_LDTR);
+        EXPECT_EQ(trap.rip, kCodeBase + 6);
+        finish();
+    };
+    EXPECT_EQ(run({0x0f, 0x00, 0xcb, 0x0f, 0x00, 0xc1, 0x90}).end, CodeEnd::kReturned);
+}
+
+TEST_F(SandboxRun, StepsIntoNoInstructionThatWaits) {
+    script = [this] { step(1); };
+    const event::CodeResult result = run({0x90, 0x0f, 0x01, 0xfb});
+    EXPECT_EQ(result.vector, 6);
+    EXPECT_EQ(result.offset, 1u);
 }
 
 TEST_F(SandboxRun, EndsCodeThatFaultsForEver) {
