@@ -117,10 +117,10 @@ check_tidy() {
         { grep -A 4 'warning:\|error:' "$logs/tidy.log" | head -60; return 1; }
 }
 
-# fuzz TARGET: two minutes of hostile input; what breaks it is kept beside the log.
+# fuzz TARGET: a minute of hostile input; what breaks it is kept beside the log.
 fuzz() {
     mkdir -p "$logs/corpus-$1"
-    "build-fuzz/tests/fuzz/fuzz_$1" -max_total_time=120 -timeout=10 -rss_limit_mb=2048 \
+    "build-fuzz/tests/fuzz/fuzz_$1" -max_total_time=60 -timeout=10 -rss_limit_mb=2048 \
         -artifact_prefix="$logs/fuzz-$1-" "$logs/corpus-$1" "tests/fuzz/seeds/$1" >"$logs/fuzz-$1.log" 2>&1 ||
         { tail -n 40 "$logs/fuzz-$1.log"; return 1; }
     tail -n 1 "$logs/fuzz-$1.log"
@@ -200,7 +200,7 @@ if [ $mode = full ]; then
         fi
     done
     if stage "build fuzz" build_preset fuzz build-fuzz fuzzers; then
-        for target in script frames commands; do check "fuzz $target" fuzz $target; done
+        for target in script frames commands registration messages; do check "fuzz $target" fuzz $target; done
     else
         failed=$((failed + 1)) failures+=("build fuzz")
     fi

@@ -59,17 +59,25 @@ def core_counts(lines):
     return int(rows[-1][1]), int(rows[-1][5])
 
 
+def on_other_vectors(count):
+    """That many events, at most 64 a vector, none of them on the timer's."""
+    return [f"!interrupt {0x30 + i // 64:x} script {{ .other++; }}" for i in range(count)]
+
+
+COUNTING = f"!interrupt {TIMER} script {{ .ticks++; }}"
+
 VARIANTS = [
     ("loaded, nothing hooked", []),
     ("armed, another vector hooked", ["!interrupt 81 script { .other++; }"]),
     ("hooked, condition false",
      [f"!interrupt {TIMER} script {{ if (@rax == 123456789abcdef) {{ .hits++; }} }}"]),
-    ("hooked, counting", [f"!interrupt {TIMER} script {{ .ticks++; }}"]),
     ("hooked, count and print every 100th",
      [f"!interrupt {TIMER} script {{ .t++; if (.t % 64 == 0) {{ printf(\"%x\\n\", .t); }} }}"]),
     ("hooked, 16 false conditions",
      [f"!interrupt {TIMER} script {{ if (@rax == 123456789abcdef) {{ .hits++; }} }}"] * 16),
-    ("armed, 64 events on other vectors", ["!interrupt 81 script { .other++; }"] * 64),
+    *((f"armed, {count} events on other vectors", on_other_vectors(count))
+      for count in (1, 10, 64, 100, 1000)),
+    *((f"hooked, {count} counting", [COUNTING] * count) for count in (1, 8, 64)),
 ]
 
 

@@ -3,6 +3,9 @@
 // context only.
 #include "core_api.h"
 
+#include <cstddef>
+
+#include "base/memory.hpp"
 #include "session/session.hpp"
 #include "svm/svm_vendor.hpp"
 #include "vmx/vmx_vendor.hpp"
@@ -29,7 +32,34 @@ ringside::vcpu::Vendor* find_vendor(__u32& id) {
 }
 
 using ringside::u32;
+using ringside::u64;
 using ringside::u8;
+
+/// The size that a request with data behind it gives its header (API-2): whole quadwords, at least
+/// `minimum`, within the request.
+u32 check_header(const void* image, u64 bytes, u64 minimum, u64& size) {
+    u32 given = 0;
+    if (bytes < sizeof given)
+        return RS_ERR_BAD_IMAGE;
+    ringside::copy_bytes(&given, image, sizeof given);
+    size = given;
+    return given < minimum || given % 8 != 0 || given > bytes ? u32{RS_ERR_BAD_IMAGE} : u32{RS_OK};
+}
+
+/// Fields of a later version: all 0, or nobody here understands them.
+u32 check_unknown(const void* image, u64 known, u64 size) {
+    for (u64 i = known; i < size; ++i)
+        if (static_cast<const u8*>(image)[i] != 0)
+            return RS_ERR_UNKNOWN_FIELDS;
+    return RS_OK;
+}
+
+/// Fills in a field of the caller's header, if it has it.
+template <class T>
+void answer(void* image, u64 header_bytes, u64 offset, const T& value) {
+    if (offset + sizeof value <= header_bytes)
+        ringside::copy_bytes(static_cast<u8*>(image) + offset, &value, sizeof value);
+}
 
 }  // namespace
 
@@ -51,6 +81,13 @@ __u32 rs_core_load(const struct rs_platform* platform, const struct rs_kernel_fa
     if (const u32 error = rs_core_probe(&vendor); error != RS_OK)
         return error;
     return session.load(*find_vendor(vendor), *platform, *facts, *request);
+}
+
+__u32 rs_core_may_unload(const struct rs_load* request) {
+    for (const u32 word : request->reserved)
+        if (word != 0)
+            return RS_ERR_BAD_IMAGE;
+    return session.may_unload();
 }
 
 __u32 rs_core_unload(void) {
@@ -108,20 +145,29 @@ int rs_core_hand_over_old(void) {
 }
 
 __u32 rs_core_register_event(__u32 client, void* image, __u64 bytes) {
-    if (bytes < sizeof(rs_event_detail))
-        return RS_ERR_BAD_IMAGE;
-    auto& detail = *static_cast<rs_event_detail*>(image);
-    detail.error =
-        session.is_loaded ? session.register_event(client, image, bytes) : u32{RS_ERR_NOT_LOADED};
-    return detail.error;
+    u64 header = 0;
+    if (const u32 error = check_header(image, bytes, offsetof(rs_event_detail, event_type), header);
+        error != RS_OK)
+        return error;
+    u64 tag = 0;
+    const u32 error = session.is_loaded ? session.register_event(client, image, bytes, tag)
+                                        : u32{RS_ERR_NOT_LOADED};
+    if (error == RS_OK) {
+        answer(image, header, offsetof(rs_event_detail, tag), tag);
+        answer(image, header, offsetof(rs_event_detail, event_id), u32(tag - RS_TAG_BASE));
+    }
+    answer(image, header, offsetof(rs_event_detail, error), error);
+    return error;
 }
 
 __u32 rs_core_add_action(__u32, void* image, __u64 bytes) {
-    if (bytes < sizeof(rs_action))
-        return RS_ERR_BAD_IMAGE;
-    auto& header = *static_cast<rs_action*>(image);
-    header.error = session.is_loaded ? session.add_action(image, bytes) : u32{RS_ERR_NOT_LOADED};
-    return header.error;
+    u64 header = 0;
+    if (const u32 error = check_header(image, bytes, offsetof(rs_action, script_pointer), header);
+        error != RS_OK)
+        return error;
+    const u32 error = session.is_loaded ? session.add_action(image, bytes) : u32{RS_ERR_NOT_LOADED};
+    answer(image, header, offsetof(rs_action, error), error);
+    return error;
 }
 
 __u32 rs_core_modify_event(__u32, struct rs_modify_event* request) {
@@ -129,13 +175,18 @@ __u32 rs_core_modify_event(__u32, struct rs_modify_event* request) {
 }
 
 __u32 rs_core_list_events(void* image, __u64 bytes) {
-    if (bytes < sizeof(rs_event_list))
-        return RS_ERR_BAD_IMAGE;
+    u64 size = 0;
+    if (const u32 error = check_header(image, bytes, sizeof(rs_event_list), size); error != RS_OK)
+        return error;
     auto& header = *static_cast<rs_event_list*>(image);
+    if (const u32 error = check_unknown(image, sizeof header, size); error != RS_OK)
+        return header.error = error;
     if (!session.is_loaded)
         return header.error = RS_ERR_NOT_LOADED;
-    auto* entries = static_cast<u8*>(image) + sizeof header;
-    const auto listed = session.registry.list(header, {entries, bytes - sizeof header});
+    const auto listed =
+        session.registry.list(header, {static_cast<u8*>(image) + size, bytes - size});
+    if (listed)
+        header.used_len += size - sizeof header;
     header.error = listed ? u32{RS_OK} : u32{listed.error().code};
     return header.error;
 }
@@ -147,11 +198,42 @@ __u32 rs_core_event_stat(struct rs_event_stat* request) {
     return filled ? u32{RS_OK} : u32{filled.error().code};
 }
 
-__u32 rs_core_eval(__u32, void* image, __u64 bytes) {
-    if (bytes < sizeof(rs_eval))
+__u32 rs_core_ring(__u32 client, struct rs_ring* request) {
+    auto* reader = session.find_client(client);
+    return reader ? session.ring(*reader, *request) : u32{RS_ERR_INTERNAL};
+}
+
+__u32 rs_core_ring_memory(__u32 core, const void** head, const void** data, __u64* bytes) {
+    if (!session.is_loaded)
+        return RS_ERR_NOT_LOADED;
+    if (core >= session.engine.core_count())
+        return RS_ERR_BAD_CORE;
+    const auto memory = session.engine.ring_memory(core);
+    *head = memory.indices;
+    *data = memory.data;
+    *bytes = memory.bytes;
+    return RS_OK;
+}
+
+__u32 rs_core_flush(struct rs_flush* request) {
+    if (request->reserved)
         return RS_ERR_BAD_IMAGE;
+    if (!session.is_loaded)
+        return RS_ERR_NOT_LOADED;
+    request->count = session.engine.rings().discard_all();
+    return RS_OK;
+}
+
+__u32 rs_core_eval(__u32, void* image, __u64 bytes) {
+    u64 size = 0;
+    if (const u32 error = check_header(image, bytes, sizeof(rs_eval), size); error != RS_OK)
+        return error;
     auto& request = *static_cast<rs_eval*>(image);
-    request.error = session.is_loaded ? session.evaluate(request, bytes) : u32{RS_ERR_NOT_LOADED};
+    if (const u32 error = check_unknown(image, sizeof request, size); error != RS_OK)
+        return request.error = error;
+    request.error = session.is_loaded
+                        ? session.evaluate(request, {static_cast<u8*>(image) + size, bytes - size})
+                        : u32{RS_ERR_NOT_LOADED};
     return request.error;
 }
 

@@ -90,7 +90,9 @@ __u32 rs_core_probe(__u32* vendor);
 /* Slides under every online CPU, all or nothing. */
 __u32 rs_core_load(const struct rs_platform* platform, const struct rs_kernel_facts* facts,
                    struct rs_load* request);
-/* Clears all events and devirtualizes every CPU. */
+/* Whether a client may unload: RS_OK, RS_ERR_NOT_LOADED, RS_ERR_OTHER_CLIENTS. */
+__u32 rs_core_may_unload(const struct rs_load* request);
+/* Clears all events and devirtualizes every CPU, whoever has the device open. */
 __u32 rs_core_unload(void);
 int rs_core_is_loaded(void);
 
@@ -101,7 +103,13 @@ __u32 rs_core_add_action(__u32 client, void* image, __u64 bytes);
 __u32 rs_core_modify_event(__u32 client, struct rs_modify_event* request);
 __u32 rs_core_list_events(void* image, __u64 bytes);
 __u32 rs_core_event_stat(struct rs_event_stat* request);
+__u32 rs_core_ring(__u32 client, struct rs_ring* request);
+__u32 rs_core_flush(struct rs_flush* request);
 __u32 rs_core_eval(__u32 client, void* image, __u64 bytes);
+
+/* Where a core's ring lies: the page with its head, and its data. RS_ERR_NOT_LOADED,
+ * RS_ERR_BAD_CORE. */
+__u32 rs_core_ring_memory(__u32 core, const void** head, const void** data, __u64* bytes);
 
 /* A client is one open file. RS_ERR_OTHER_CLIENTS: too many are open. Removing it clears its
  * events. */

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
@@ -138,6 +139,8 @@ static u32 request_version(struct rs_version *request)
 {
 	u32 vendor = RS_VENDOR_NONE;
 
+	if (request->reserved)
+		return RS_ERR_BAD_IMAGE;
 	rs_core_probe(&vendor);
 	request->size = sizeof(*request);
 	request->abi = RS_ABI_VERSION;
@@ -184,12 +187,12 @@ static u32 request_load(struct rs_load *request)
 	return error;
 }
 
-static u32 request_unload(void)
+static u32 request_unload(const struct rs_load *request)
 {
-	u32 error;
+	u32 error = rs_core_may_unload(request);
 
-	if (!rs_core_is_loaded())
-		return RS_ERR_NOT_LOADED;
+	if (error != RS_OK)
+		return error;
 	/* First of all: disarming waits for other CPUs, whose interrupts an event may be swallowing. */
 	error = rs_core_unload();
 	if (error == RS_OK)
@@ -203,6 +206,8 @@ union fixed_request {
 	struct rs_load load;
 	struct rs_modify_event modify;
 	struct rs_event_stat stat;
+	struct rs_flush flush;
+	struct rs_ring ring;
 };
 
 static size_t fixed_size(u32 number)
@@ -217,6 +222,10 @@ static size_t fixed_size(u32 number)
 		return sizeof(struct rs_modify_event);
 	case RS_NR_EVENT_STAT:
 		return sizeof(struct rs_event_stat);
+	case RS_NR_FLUSH:
+		return sizeof(struct rs_flush);
+	case RS_NR_RING:
+		return sizeof(struct rs_ring);
 	default:
 		return 0;
 	}
@@ -252,7 +261,7 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 		request.load.error = error;
 		break;
 	case RS_NR_UNLOAD:
-		error = request_unload();
+		error = request_unload(&request.load);
 		request.load.error = error;
 		break;
 	case RS_NR_MODIFY_EVENT:
@@ -262,6 +271,14 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 	case RS_NR_EVENT_STAT:
 		error = rs_core_event_stat(&request.stat);
 		request.stat.error = error;
+		break;
+	case RS_NR_FLUSH:
+		error = rs_core_flush(&request.flush);
+		request.flush.error = error;
+		break;
+	case RS_NR_RING:
+		error = rs_core_ring(client->id, &request.ring);
+		request.ring.error = error;
 		break;
 	}
 	mutex_unlock(&rs_core_mutex);
@@ -405,6 +422,52 @@ static __poll_t device_poll(struct file *file, poll_table *table)
 	return 0;
 }
 
+static int insert_pages(struct vm_area_struct *vma, unsigned long at, const void *memory, u64 bytes)
+{
+	u64 offset;
+	int error;
+
+	for (offset = 0; offset < bytes; offset += PAGE_SIZE) {
+		/* Takes a reference: the page lives as long as the mapping, whatever is unloaded. */
+		error = vm_insert_page(vma, at + offset, virt_to_page(memory + offset));
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* A core's ring, to be read only (ringside/ring.h). */
+static int device_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT, bytes;
+	const void *head, *data;
+	int error;
+
+	if (vma->vm_flags & (VM_WRITE | VM_EXEC))
+		return -EPERM;
+	if (!(vma->vm_flags & VM_SHARED) || offset % RS_RING_STRIDE)
+		return -EINVAL;
+	if (offset / RS_RING_STRIDE > U32_MAX)
+		return -ENXIO;
+#ifdef RS_HAVE_VM_FLAGS_SET
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP);
+	vm_flags_clear(vma, VM_MAYWRITE | VM_MAYEXEC);
+#else
+	vma->vm_flags |= VM_DONTEXPAND | VM_DONTCOPY | VM_DONTDUMP;
+	vma->vm_flags &= ~(VM_MAYWRITE | VM_MAYEXEC);
+#endif
+	mutex_lock(&rs_core_mutex);
+	error = rs_errno(rs_core_ring_memory(offset / RS_RING_STRIDE, &head, &data, &bytes));
+	if (!error && vma->vm_end - vma->vm_start != RS_RING_HEAD_BYTES + bytes)
+		error = -EINVAL;
+	if (!error)
+		error = insert_pages(vma, vma->vm_start, head, RS_RING_HEAD_BYTES);
+	if (!error)
+		error = insert_pages(vma, vma->vm_start + RS_RING_HEAD_BYTES, data, bytes);
+	mutex_unlock(&rs_core_mutex);
+	return error;
+}
+
 static const struct file_operations device_operations = {
 	.owner = THIS_MODULE,
 	.open = device_open,
@@ -413,6 +476,7 @@ static const struct file_operations device_operations = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.read = device_read,
 	.poll = device_poll,
+	.mmap = device_mmap,
 	.llseek = no_llseek,
 };
 

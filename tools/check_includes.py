@@ -72,6 +72,7 @@ TABLE = [
     ("debugger/app", ["debugger/*"] + DEBUGGER_CORE, HOSTED),
     ("tests", ["*"], HOSTED),
     ("bench", ["*"], HOSTED),
+    ("examples", ["debugger/api", "uapi"], HOSTED),
 ]
 
 # Where an #include "name" is looked up besides the including file's own folder, per part.
@@ -79,9 +80,10 @@ SEARCH = {
     "uapi": ["uapi"],
     "core": ["core", "uapi"],
     "linux": ["core", "uapi"],
-    "debugger": ["debugger", "core", "uapi"],
-    "tests": ["tests", "debugger", "core", "uapi"],
-    "bench": ["bench", "tests", "debugger", "core", "uapi"],
+    "debugger": ["debugger", "debugger/api", "core", "uapi"],
+    "tests": ["tests", "debugger", "debugger/api", "core", "uapi"],
+    "bench": ["bench", "tests", "debugger", "debugger/api", "core", "uapi"],
+    "examples": ["debugger/api", "uapi"],
 }
 
 # Usable without an operating system below, with gcc and clang.

@@ -99,6 +99,18 @@ void unmask(Hardware& hardware, const Pins& pins) {
     }
 }
 
+void rewrite(Hardware& hardware, u8 vector) {
+    for (u32 io_apic = 0; io_apic < hardware.io_apic_count(); ++io_apic) {
+        Window window{hardware, io_apic};
+        const u32 count = window.pin_count();
+        for (u32 pin = 0; pin < count; ++pin) {
+            const u32 low = window.low(pin);
+            if (redirection::Level::test(low) && redirection::Vector::get(low) == vector)
+                window.set_low(pin, written_part(low));
+        }
+    }
+}
+
 Traits read_traits(Hardware& hardware) {
     Traits traits{.are_known = true, .have_eoi_registers = hardware.io_apic_count() != 0};
     for (u32 io_apic = 0; io_apic < hardware.io_apic_count(); ++io_apic) {

@@ -46,6 +46,10 @@ Pins mask(Hardware& hardware, const Pins& pins);
 /// Lets pins go that mask() returned. An entry the guest has changed meanwhile is left as it is.
 void unmask(Hardware& hardware, const Pins& pins);
 
+/// Writes the level-triggered entries of `vector` as they are. An IO-APIC whose line is still
+/// asserted has sent it again when it saw the EOI; Bochs's does so when an entry is written.
+void rewrite(Hardware& hardware, u8 vector);
+
 /// What of the IO-APICs never changes while the system runs.
 struct Traits {
     bool are_known = false;

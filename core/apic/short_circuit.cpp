@@ -24,21 +24,24 @@ bool can_suppress_broadcasts(Hardware& hardware) {
 
 Outcome ShortCircuit::on_ignored(Hardware& hardware, const Settings& settings,
                                  const IgnoredArrival& arrival) {
+    is_used_ = true;
     const Accepted accepted = identify(hardware, arrival.vector, settings.pic_base);
     if (accepted.is_level) {
-        // Nothing to raise anew: a line that is still asserted does so by itself.
-        ignored_.remove(arrival.vector);
+        ignored_.add(arrival.vector);
+        levels_.add(arrival.vector);
+        ignored_by_[arrival.vector] = arrival.event;
         return retire_level(hardware, settings, accepted, arrival);
     }
     retire(hardware, accepted);
     if (accepted.origin == Origin::kLocalApic || accepted.origin == Origin::kPic) {
+        levels_.remove(arrival.vector);
         ignored_.add(arrival.vector);
         ignored_by_[arrival.vector] = arrival.event;
     }
     return Outcome::kRetired;
 }
 
-void ShortCircuit::on_delivered(u8 vector) {
+void ShortCircuit::forget(u8 vector) {
     ignored_.remove(vector);
     if (Hold* const hold = find_hold(vector)) {
         storm_.forget();

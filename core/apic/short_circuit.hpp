@@ -44,7 +44,10 @@ public:
 
     Outcome on_ignored(Hardware& hardware, const Settings& settings, const IgnoredArrival& arrival);
     /// The same vector was given to the guest: everything is in order again.
-    void on_delivered(u8 vector);
+    void on_delivered(u8 vector) {
+        if (is_used_) [[unlikely]]
+            forget(vector);
+    }
 
     bool has_holds() const { return hold_count_ != 0; }
     bool remembers() const { return !ignored_.empty() || has_holds(); }
@@ -67,6 +70,12 @@ public:
         ignored_.for_each([&](u8 vector) {
             if (is_active(ignored_by_[vector]))
                 return;
+            if (levels_.contains(vector)) {
+                // The line does so by itself; nothing is raised that it did not ask for.
+                if (hardware.while_others_stand([&] { rewrite(hardware, vector); }))
+                    ignored_.remove(vector);
+                return;
+            }
             ignored_.remove(vector);
             if (settings.replays && wants_replay(hardware, settings, vector))
                 hardware.raise(vector);
@@ -123,11 +132,15 @@ private:
     bool learn(Hardware& hardware);
     static bool wants_replay(Hardware& hardware, const Settings& settings, u8 vector);
 
+    void forget(u8 vector);
+
+    bool is_used_ = false;  ///< something was ignored on this core
     Storm storm_;
     Traits traits_;
     u32 hold_count_ = 0;  ///< in state kHeld
     Hold holds_[kMaxHolds];
     VectorSet ignored_;  ///< the last arrival was
+    VectorSet levels_;   ///< and that one was level-triggered
     u32 ignored_by_[256] = {};
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/root_pointer.hpp"
 #include "base/types.hpp"
+#include "x86/code_traits.hpp"
 
 namespace ringside::event {
 
@@ -13,7 +14,8 @@ namespace ringside::event {
 struct Code {
     RootPointer<const u8> bytes;
     u32 length = 0;  ///< as the user gave it, without the appended RET
-    u32 reserved = 0;
+    x86::CodeTraits traits;
+    u16 reserved = 0;
 
     bool is_empty() const { return length == 0; }
 };

@@ -44,6 +44,16 @@ public:
     SharedMemory& memory() { return *memory_; }
     ring::RingSet& rings() { return rings_; }
 
+    /// A core's ring in guest context: one page with the head (ring::Indices), and the data.
+    struct RingMemory {
+        const ring::Indices* indices;
+        const u8* data;
+        u64 bytes;
+    };
+    RingMemory ring_memory(u32 core) const {
+        return {cores_[core].indices, cores_[core].data, ring_bytes_};
+    }
+
     /// What root on that core is given.
     RootPointer<CoreState> core(u32 core) const;
     RootPointer<EngineState> state() const;

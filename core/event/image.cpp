@@ -169,8 +169,7 @@ Result<void> parse_registration(std::span<const u8> image, Registration& to) {
 
 Result<void> parse_action(std::span<const u8> image, ActionImage& to) {
     rs_action header{};
-    RS_TRY(read_request(image.first(image.size() < sizeof header ? image.size() : sizeof header),
-                        &header, sizeof header));
+    RS_TRY(read_request(image, &header, sizeof header));
     Tail tail{image};
     RS_TRY(take_action(tail, to, header.event_tag));
     if (!tail.is_empty())

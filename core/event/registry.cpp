@@ -169,7 +169,8 @@ Result<Code> Registry::load_code(std::span<const u8> bytes) {
     copy_bytes(pages, bytes.data(), bytes.size());
     pages[bytes.size()] = kRet;
     return Code{.bytes = RootPointer<const u8>::from_guest(pages, memory.root_delta()),
-                .length = static_cast<u32>(bytes.size())};
+                .length = static_cast<u32>(bytes.size()),
+                .traits = x86::examine_code(bytes.data(), bytes.size())};
 }
 
 void Registry::release_code(const Code& code) {

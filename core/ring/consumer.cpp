@@ -66,6 +66,23 @@ void Consumer::take(const Record& record) {
         header_at(record.position)->is_taken = 1;
 }
 
+bool Consumer::take_until(u64 position, u32 owner) {
+    const u64 head = indices_->head.load(std::memory_order_acquire);
+    if (position <= tail_)
+        return true;
+    if (position > head)
+        return false;
+    u64 at = tail_;
+    while (at < position && is_sound(at, head))
+        at += header_at(at)->bytes;
+    if (at != position)
+        return false;
+    for (at = tail_; at != position; at += header_at(at)->bytes)
+        if (header_at(at)->owner == owner || header_at(at)->owner == kEveryOwner)
+            header_at(at)->is_taken = 1;
+    return true;
+}
+
 void Consumer::release(IsLive is_live, const void* context) {
     const u64 head = indices_->head.load(std::memory_order_acquire);
     u64 position = tail_;

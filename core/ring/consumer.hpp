@@ -39,6 +39,13 @@ public:
 
     void take(const Record& record);
 
+    /// Takes every record of `owner` (and kEveryOwner's) that lies before `position`, for a reader
+    /// of its own mapping. False, and nothing is taken: no record between tail and head begins or
+    /// ends there. A position before the tail has nothing left to take.
+    bool take_until(u64 position, u32 owner);
+    /// Position of the oldest record that is still there.
+    u64 tail() const { return tail_; }
+
     /// Gives the bytes before the oldest record not taken back to root. `is_live(context, owner)`
     /// false: nobody will ever read that owner's records; they count as taken.
     using IsLive = bool (*)(const void* context, u32 owner);

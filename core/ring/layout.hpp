@@ -7,9 +7,11 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 
 #include "base/types.hpp"
 #include "ringside/event.h"
+#include "ringside/ring.h"
 
 namespace ringside::ring {
 
@@ -23,7 +25,7 @@ inline constexpr u32 kEveryOwner = 0xffffffff;
 
 enum class RecordKind : u16 { kPadding = 0, kMessage = 1 };
 
-/// In front of every record; never leaves the module.
+/// In front of every record.
 struct RecordHeader {
     u32 bytes;        // 0x00 whole record, this header included, a multiple of kRecordAlign
     RecordKind kind;  // 0x04
@@ -32,6 +34,11 @@ struct RecordHeader {
     u32 reserved;     // 0x0c
 };
 static_assert(sizeof(RecordHeader) == kRecordAlign);
+// What readers of a mapping see (ringside/ring.h).
+static_assert(sizeof(RecordHeader) == sizeof(rs_record));
+static_assert(offsetof(RecordHeader, is_taken) == offsetof(rs_record, is_taken));
+static_assert(offsetof(RecordHeader, owner) == offsetof(rs_record, owner));
+static_assert(u16(RecordKind::kMessage) == RS_RECORD_MESSAGE && kEveryOwner == RS_RING_EVERYBODY);
 
 /// The largest record: a message of RS_MAX_MESSAGE_BYTES.
 inline constexpr u64 kLargestRecord = sizeof(RecordHeader) + sizeof(rs_msg) + RS_MAX_MESSAGE_BYTES;

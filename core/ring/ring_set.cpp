@@ -43,6 +43,21 @@ void RingSet::release_all() {
         release(ring);
 }
 
+u64 RingSet::discard_all() {
+    u64 count = 0;
+    for (u32 ring = 0; ring < count_; ++ring) {
+        u64 cursor = 0;
+        while (const Record record = consumers_[ring].find(cursor)) {
+            if (record.owner == kEveryOwner || is_live(record.owner))
+                ++count;
+            consumers_[ring].take(record);
+            cursor = record.end;
+        }
+        release(ring);
+    }
+    return count;
+}
+
 void MergedReader::init(RingSet& rings, u32 owner) {
     rings_ = &rings;
     current_ = Record{};

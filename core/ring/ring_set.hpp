@@ -30,6 +30,10 @@ public:
     void release(u32 ring);
     void release_all();
 
+    /// Drops every unread record.
+    /// @return how many somebody could have read
+    u64 discard_all();
+
 private:
     Consumer* consumers_ = nullptr;
     u32 count_ = 0;

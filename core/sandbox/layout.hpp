@@ -26,8 +26,14 @@ inline constexpr u64 kStackBytes = 0x4000;
 inline constexpr u64 kEntryStack = kStackBase + kStackBytes - 0x78;
 static_assert(kEntryStack % 16 == 8);
 
-/// The instruction in the exit page, and its vector.
+/// The instruction at the begin of the exit page, and its vector.
 inline constexpr u8 kExitVector = 0x81;
 inline constexpr u8 kExitInstruction[] = {0xcd, kExitVector};
+/// A jump to the code in the same page: stepped code starts there, so that a trap comes before its
+/// first instruction.
+inline constexpr u64 kSteppedEntry = kExitPage + 0x10;
+inline constexpr u32 kEntryDistance = u32(kCodeBase - (kSteppedEntry + 5));
+inline constexpr u8 kEntryInstruction[] = {0xe9, u8(kEntryDistance), u8(kEntryDistance >> 8),
+                                           u8(kEntryDistance >> 16), u8(kEntryDistance >> 24)};
 
 }  // namespace ringside::sandbox

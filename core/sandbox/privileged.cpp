@@ -41,6 +41,7 @@ struct Prefixes {
     bool operand = false;  ///< 0x66
     bool address = false;  ///< 0x67
     bool other = false;    ///< LOCK, REPNE, REP: other instructions begin with these
+    bool repne = false;
     u8 segment = 0;
     u8 rex = 0;
 
@@ -61,8 +62,10 @@ u8 read_prefixes(Reader& reader, Prefixes& found) {
             case 0x67:
                 found.address = true;
                 break;
-            case 0xf0:
             case 0xf2:
+                found.repne = true;
+                [[fallthrough]];
+            case 0xf0:
             case 0xf3:
                 found.other = true;
                 break;
@@ -131,6 +134,11 @@ void decode_group(Reader& reader, const Prefixes& prefixes, bool is_group7, Priv
     const u8 modrm = reader.next();
     const u8 reg = modrm >> 3 & 7;
     const bool is_memory = modrm >> 6 != 3;
+    constexpr u8 kMwaitx = 0xfb;
+    if (is_group7 && modrm == kMwaitx) {
+        to.kind = Kind::kWait;
+        return;
+    }
     if (is_group7 && reg == 4) {
         to.kind = Kind::kReadStatus;
     } else if (is_group7 && is_memory && reg <= 1) {
@@ -154,6 +162,17 @@ void decode_move(Reader& reader, const Prefixes& prefixes, bool is_debug, Privil
         to.kind = is_debug ? Kind::kReadDebug : Kind::kReadControl;
 }
 
+/// Group 15, operation 6 on a register: UMWAIT or TPAUSE with the right prefix. Reads on only if
+/// the opcode is that group's.
+bool is_user_wait(Reader& reader) {
+    Reader ahead = reader;
+    if (ahead.next() != 0xae)
+        return false;
+    const u8 modrm = ahead.next();
+    reader = ahead;
+    return modrm >> 6 == 3 && (modrm >> 3 & 7) == 6 && !ahead.is_over();
+}
+
 }  // namespace
 
 Privileged decode_privileged(const u8* bytes, usize count) {
@@ -161,6 +180,11 @@ Privileged decode_privileged(const u8* bytes, usize count) {
     Prefixes prefixes;
     Privileged found;
     const u8 first = read_prefixes(reader, prefixes);
+    if (first == 0x0f && (prefixes.operand || prefixes.repne) && is_user_wait(reader)) {
+        found.kind = Kind::kWait;
+        found.length = u8(reader.at());
+        return found;
+    }
     if (prefixes.other)
         return {};
     if (first == 0xfa || first == 0xfb) {

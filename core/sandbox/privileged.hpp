@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The privileged instructions user code may use: those that only read, and CLI and STI. Root mode
-// carries them out with what the guest has.
+// carries them out with what the guest has. Also those that wait at any privilege level, which
+// nothing in root mode would end.
 // Source: Intel SDM vol. 2 appendix A "Opcode Map", chapter 2 "Instruction Format".
 #pragma once
 
@@ -22,6 +23,7 @@ struct Privileged {
         kStoreIdt,     ///< SIDT
         kStoreLdt,     ///< SLDT
         kStoreTask,    ///< STR
+        kWait,         ///< MWAITX, UMWAIT, TPAUSE
     };
     Kind kind = Kind::kNone;
     u8 length = 0;           ///< bytes of the whole instruction

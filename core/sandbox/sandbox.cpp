@@ -19,8 +19,8 @@ namespace rflags = x86::rflags;
 
 namespace {
 
-constexpr u8 kDebug = 1, kBreakpoint = 3, kOverflow = 4, kStackFault = 12, kGeneralProtection = 13,
-             kPageFault = 14;
+constexpr u8 kDebug = 1, kBreakpoint = 3, kOverflow = 4, kUndefined = 6, kStackFault = 12,
+             kGeneralProtection = 13, kPageFault = 14;
 
 /// The order of CTX-6, which is that of the encoding.
 constexpr rs_script_full_register kOrder[16] = {RS_FULL_RAX, RS_FULL_RCX, RS_FULL_RDX, RS_FULL_RBX,
@@ -40,12 +40,14 @@ event::CodeResult Sandbox::run(const event::CodeCall& call) {
     const memory::PhysicalWindow& window = memory_.window;
     Space& space = core_.space;
     space.map_code(window, window.address_of(call.code.bytes.in_root()), u64{call.code.length} + 1);
+    // Straight code ends by itself, if it cannot change where its RET leads.
+    space.set_stack_writable(window, !call.code.traits.is_straight);
     load_registers();
     *reinterpret_cast<u64*>(static_cast<u8*>(window.at_own(space.stack_page())) +
                             (kEntryStack & kPageMask)) = kExitPage;
-    entry_ = {.rip = kCodeBase,
+    entry_ = {.rip = call.code.traits.is_straight ? kCodeBase : kSteppedEntry,
               .rsp = kEntryStack,
-              .rflags = rflags::Fixed1 | rflags::TF,
+              .rflags = rflags::Fixed1 | (call.code.traits.is_straight ? 0 : rflags::TF),
               .rax = 1,
               .rcx = call.is_condition ? kRegisterPage : call.buffer,
               .rdx = call.is_condition ? call.context : kRegisterPage,
@@ -65,9 +67,14 @@ event::CodeResult Sandbox::run(const event::CodeCall& call) {
     x86::load_gdt(core_.gdt);
     x86::write_msr(x86::IA32_FS_BASE, 0);
     x86::write_msr(x86::IA32_GS_BASE, core_.kernel_gs);
+    const bool keeps_vectors = call.code.traits.may_use_vectors;
+    if (keeps_vectors)
+        x86::save_vectors(core_.vectors);
     core_.running = this;
     rs_sandbox_enter(&entry_);
     core_.running = nullptr;
+    if (keeps_vectors && result_.end != CodeEnd::kReturned)
+        x86::restore_vectors(core_.vectors);
     x86::write_dr<6>(dr6);
     x86::write_dr<7>(dr7);
     x86::write_cr<2>(cr2);
@@ -121,7 +128,7 @@ void Sandbox::on_trap(Trap& trap) {
 
 void Sandbox::on_debug(Trap& trap) {
     const u64 dr6 = x86::read_dr<6>();
-    if (!(dr6 & kSingleStep))
+    if (!(dr6 & kSingleStep) || code_->traits.is_straight)
         return fault(trap, kDebug, 0, instruction_of(trap));
     x86::write_dr<6>(kNoDebugEvent);
     if (++steps_ > kStepBudget) {
@@ -130,6 +137,30 @@ void Sandbox::on_debug(Trap& trap) {
     }
     // What clears the flag is still followed by this trap.
     trap.rflags |= rflags::TF;
+    look_ahead(trap);
+}
+
+/// Some processors let CPL 3 read root mode's tables, and let it wait for what never comes.
+/// Straight code has no such instruction.
+void Sandbox::look_ahead(Trap& trap) {
+    using Kind = Privileged::Kind;
+    usize count = 0;
+    for (const u8* bytes; (bytes = code_at(trap.rip, count)) != nullptr; ++steps_) {
+        switch (decode_privileged(bytes, count).kind) {
+            case Kind::kReadStatus:
+            case Kind::kStoreGdt:
+            case Kind::kStoreIdt:
+            case Kind::kStoreLdt:
+            case Kind::kStoreTask:
+                if (!carry_out(trap))
+                    return;
+                break;
+            case Kind::kWait:
+                return fault(trap, kUndefined, 0, trap.rip);
+            default:
+                return;
+        }
+    }
 }
 
 void Sandbox::on_page_fault(Trap& trap) {
@@ -251,6 +282,7 @@ bool Sandbox::read_privileged(Trap& trap, const Privileged& found, u64& value) {
             value = guest_.read_register(RS_FULL_TR);
             return true;
         case Kind::kNone:
+        case Kind::kWait:
             break;
     }
     return false;

@@ -46,6 +46,7 @@ struct Core {
     x86::DescriptorTable gdt = {};  ///< root mode's, with its true limit
     u8* rsp0 = nullptr;             ///< root address
     u64 host_cr3 = 0;
+    u8* vectors = nullptr;  ///< root address of a page for x87, SSE and AVX registers
 };
 static_assert(sizeof(Core) <= kPageSize);
 
@@ -79,6 +80,8 @@ private:
     void load_registers();
     bool store_registers();
     void on_debug(Trap& trap);
+    /// What is to be done about instructions that would not be trapped.
+    void look_ahead(Trap& trap);
     void on_page_fault(Trap& trap);
     /// False: not an instruction that is carried out here.
     bool carry_out(Trap& trap);

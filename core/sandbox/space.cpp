@@ -115,6 +115,13 @@ void Space::map_code(const memory::PhysicalWindow& window, Hpa code, u64 bytes) 
     code_pages_ = pages;
 }
 
+void Space::set_stack_writable(const memory::PhysicalWindow& window, bool is_writable) {
+    if (is_writable == is_stack_writable_)
+        return;
+    is_stack_writable_ = is_writable;
+    entries(window, user_table_)[page::index(kEntryStack, 1)] ^= page::kWritable;
+}
+
 memory::Translation Space::walk_guest(const FillSource& source, Gva address) {
     const memory::PagingState kept{kernel_top_.value(), levels_};
     memory::Translation found = memory::walk_guest_page(source.window, kept, address);

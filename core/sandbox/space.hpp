@@ -48,6 +48,10 @@ public:
     /// before goes. The caller loads the page table afterwards.
     void map_code(const memory::PhysicalWindow& window, Hpa code, u64 bytes);
 
+    /// Gives the page of the stack that holds the return address the right to be written, or takes
+    /// it. The caller loads the page table afterwards.
+    void set_stack_writable(const memory::PhysicalWindow& window, bool is_writable);
+
     /// User code touched `address` and found nothing, or no right to write. True: it may now, if
     /// the translations of this space are dropped when `dropped` is set. False: it may not.
     bool fill(const FillSource& source, Gva address, bool is_write, bool& dropped);
@@ -72,6 +76,7 @@ private:
     Hpa user_table_;  ///< the page table of the range at kUserBase
     Hpa code_;
     u32 code_pages_ = 0;
+    bool is_stack_writable_ = true;
     u32 levels_ = 4;
     u32 pool_used_ = 0;
     u32 slot_count_ = 0;

@@ -30,6 +30,8 @@ u32 Session::load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_ke
     request.error_core = RS_ANY;
     if (is_loaded)
         return RS_ERR_ALREADY_LOADED;
+    if (client_count() > 1)
+        return RS_ERR_OTHER_CLIENTS;
     if (auto checked = check_request(request); !checked)
         return checked.error().code;
     if (auto probed = vendor.probe(); !probed)
@@ -48,6 +50,7 @@ u32 Session::load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_ke
         return up.error().code;
     }
     is_loaded = true;
+    ++generation_;
     request.cores = hypervisor.virtualized_count();
     return RS_OK;
 }
@@ -90,6 +93,12 @@ void Session::tear_down() {
     hypervisor.release();
 }
 
+u32 Session::may_unload() const {
+    if (!is_loaded)
+        return RS_ERR_NOT_LOADED;
+    return client_count() > 1 ? u32{RS_ERR_OTHER_CLIENTS} : u32{RS_OK};
+}
+
 u32 Session::unload() {
     if (!is_loaded)
         return RS_ERR_NOT_LOADED;
@@ -116,6 +125,13 @@ Client* Session::find_client(u32 id) {
         if (client.id == id)
             return &client;
     return nullptr;
+}
+
+u32 Session::client_count() const {
+    u32 count = 0;
+    for (const Client& client : clients)
+        count += client.id != 0;
+    return count;
 }
 
 u32 Session::add_client(u32 id) {
@@ -172,10 +188,29 @@ s64 Session::read_messages(Client& client, u8* buffer, u64 bytes) {
     return s64(used);
 }
 
-u32 Session::evaluate(rs_eval& request, u64 bytes) {
-    auto* tail = reinterpret_cast<u8*>(&request + 1);
-    const u64 room = bytes - sizeof request;
-    if (request.program_len > room || request.reserved)
+u32 Session::ring(Client& client, rs_ring& request) {
+    if (request.reserved)
+        return RS_ERR_BAD_IMAGE;
+    if (!is_loaded || (request.generation && request.generation != generation_))
+        return RS_ERR_NOT_LOADED;
+    if (request.core >= engine.core_count())
+        return RS_ERR_BAD_CORE;
+    ring::RingSet& rings = engine.rings();
+    if (request.position && !rings.consumer(request.core).take_until(request.position, client.id))
+        return RS_ERR_BAD_IMAGE;
+    rings.release(request.core);
+    request.generation = generation_;
+    request.tail = rings.consumer(request.core).tail();
+    request.ring_bytes = u32(engine.ring_memory(request.core).bytes);
+    request.client = client.id;
+    return RS_OK;
+}
+
+u32 Session::evaluate(rs_eval& request, std::span<u8> data) {
+    u8* const tail = data.data();
+    const u64 room = data.size();
+    if (request.program_len > room || request.reserved || request.reserved2[0] ||
+        request.reserved2[1])
         return RS_ERR_BAD_IMAGE;
     constexpr u64 kMaxText = 0x10000;
     auto prepared = registry.prepare_evaluation({tail, request.program_len},
@@ -241,18 +276,16 @@ u32 Session::cpu_offline(u32 cpu) {
     return RS_OK;
 }
 
-u32 Session::register_event(u32 client, void* image, u64 bytes) {
-    auto& detail = *static_cast<rs_event_detail*>(image);
-    const auto tag = registry.add({static_cast<const u8*>(image), bytes}, client);
-    if (!tag)
-        return tag.error().code;
+u32 Session::register_event(u32 client, const void* image, u64 bytes, u64& tag) {
+    const auto added = registry.add({static_cast<const u8*>(image), bytes}, client);
+    if (!added)
+        return added.error().code;
     if (const u32 error = publish_and_wait(); error != RS_OK) {
-        rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR, .tag = *tag};
+        rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR, .tag = *added};
         (void)registry.modify(clear);
         return error;
     }
-    detail.tag = *tag;
-    detail.event_id = u32(*tag - RS_TAG_BASE);
+    tag = *added;
     return RS_OK;
 }
 

@@ -3,6 +3,8 @@
 // only, the caller serialises; nothing here is read in root mode.
 #pragma once
 
+#include <span>
+
 #include "core_api.h"
 #include "event/registry.hpp"
 #include "vcpu/hypervisor.hpp"
@@ -19,9 +21,13 @@ struct Client {
 /// Everything between load and unload.
 class Session final : public event::Machine {
 public:
-    /// Slides under every CPU, or leaves everything as it was.
+    /// Slides under every CPU, or leaves everything as it was. The caller must be the only client
+    /// (API-1).
     u32 load(vcpu::Vendor& vendor, const rs_platform& platform, const rs_kernel_facts& facts,
              rs_load& request);
+    /// Whether a client may unload: it must be the only one (API-1).
+    u32 may_unload() const;
+    /// Whoever has the device open: for clients may_unload() comes first.
     u32 unload();
 
     /// CPU hotplug, on that CPU.
@@ -29,7 +35,7 @@ public:
     u32 cpu_offline(u32 cpu);
 
     /// Registers an event and makes it effective on all cores; nothing is left of one that fails.
-    u32 register_event(u32 client, void* image, u64 bytes);
+    u32 register_event(u32 client, const void* image, u64 bytes, u64& tag);
     /// Makes cores pass through root mode if one keeps text that is old enough to go out.
     /// @return whether any core still gathers
     bool hand_over_old();
@@ -41,8 +47,8 @@ public:
     }
     bool pid_exists(u32 pid) override { return pid == 0 || platform_->pid_exists(pid); }
 
-    /// RS_IOC_EVAL; `bytes` of program, then room for text, lie behind the request.
-    u32 evaluate(rs_eval& request, u64 bytes);
+    /// RS_IOC_EVAL; `data`: the program, overwritten by the text it prints.
+    u32 evaluate(rs_eval& request, std::span<u8> data);
 
     Client* find_client(u32 id);
     u32 add_client(u32 id);
@@ -53,6 +59,9 @@ public:
     bool has_messages(Client& client);
     /// Whether a waiting client has messages by now.
     bool has_news();
+
+    /// RS_IOC_RING: hands back what a reader of a mapped ring has read.
+    u32 ring(Client& client, rs_ring& request);
 
     bool is_loaded = false;
     vcpu::Hypervisor hypervisor;
@@ -68,9 +77,11 @@ private:
     u32 publish_and_wait();
     /// Forgets cores that root mode had to leave by itself, so that nobody waits for them.
     void drop_abandoned_cores();
+    u32 client_count() const;
     bool attach_client(Client& client);
 
     const rs_platform* platform_ = nullptr;
+    u64 generation_ = 0;  ///< of the load: mapped rings of an earlier one are dead
     bool engine_open_ = false;
     bool registry_open_ = false;
 };

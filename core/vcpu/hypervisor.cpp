@@ -96,8 +96,7 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     machine.window = {kRootWindowBase, memory_.to_root(&machine.ram), facts.encryption_mask};
     const u64 apic = x86::read_msr(x86::IA32_APIC_BASE);
     machine.apic = {x86::apic_base::X2apicEnable::test(apic), kRootLapicBase};
-    for (u32 i = 0; i < u32(ExitReason::kCount); ++i)
-        machine.exits.handlers[i] = exits.handlers[i];
+    machine.exits = exits;
     machine.tasks.direct_map = facts.direct_map;
     machine.tasks.init_task = facts.init_task;
     machine.tasks.init_task_physical = Hpa{facts.init_task_physical};
@@ -215,6 +214,8 @@ Result<void> Hypervisor::prepare_sandboxes(const rs_kernel_facts& facts) {
         return Error{RS_ERR_CANNOT_CREATE};
     copy_bytes(memory_.from_physical<void>(exit_page), sandbox::kExitInstruction,
                sizeof sandbox::kExitInstruction);
+    copy_bytes(memory_.from_physical<u8>(exit_page) + (sandbox::kSteppedEntry & kPageMask),
+               sandbox::kEntryInstruction, sizeof sandbox::kEntryInstruction);
     const sandbox::SpaceSource source{.pages = memory_,
                                       .window = {memory_.direct_map(), &machine_->ram, encryption_},
                                       .host_table = host_cr3_,
@@ -230,6 +231,10 @@ Result<void> Hypervisor::prepare_sandboxes(const rs_kernel_facts& facts) {
         auto* mine = ::new (memory_.from_physical<void>(page)) sandbox::Core;
         sandboxes_[core] = mine;
         RS_TRY(mine->space.build(source));
+        const Hpa vectors{memory_.take_page()};
+        if (vectors.value() == 0)
+            return Error{RS_ERR_CANNOT_CREATE, core};
+        mine->vectors = memory_.to_root(memory_.from_physical<u8>(vectors));
         for (u32 i = 0; i < facts.image_count; ++i)
             RS_TRY(mine->space.map_image(source, facts.image[i].address, facts.image[i].bytes));
     }

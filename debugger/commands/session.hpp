@@ -123,6 +123,8 @@ public:
     bool take_lost() { return std::exchange(was_lost_, false); }
     bool was_lost() const { return was_lost_; }
 
+    /// Prints a message as the prompt does.
+    void show(const debuggee::Message& message);
     /// Waits until messages that were on their way have been shown.
     void drain_messages();
 
@@ -135,7 +137,6 @@ private:
     /// Prints a problem of `command`, empty where none is at fault.
     Outcome tell(const Problem& problem, std::string_view command);
     std::size_t buffer_offset(const debuggee::Message& message);
-    void show(const debuggee::Message& message);
     void forget_debuggee();
     void close_outputs();
 

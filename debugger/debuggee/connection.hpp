@@ -41,6 +41,8 @@ public:
     virtual void close() = 0;
     virtual bool is_open() const = 0;
     virtual bool is_remote() const = 0;
+    /// Of the open device, which stays the connection's; -1 where it is not on this machine.
+    virtual int descriptor() const { return -1; }
     virtual std::string name() const = 0;
     /// What the prompt shows of the name.
     virtual std::string label() const { return name(); }

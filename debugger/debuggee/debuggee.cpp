@@ -309,6 +309,21 @@ Reply<rs_event_stat> Debuggee::core_stat(std::uint32_t core) {
     return request_structure(RS_IOC_EVENT_STAT, rs_event_stat{.kind = RS_STAT_CORE, .tag = core});
 }
 
+Reply<std::uint64_t> Debuggee::flush() {
+    const auto done = request_structure(RS_IOC_FLUSH, rs_flush{});
+    if (!done)
+        return done.failure();
+    return done->count;
+}
+
+Reply<rs_ring> Debuggee::ring(const rs_ring& request) {
+    return request_structure(RS_IOC_RING, request);
+}
+
+int Debuggee::descriptor() const {
+    return is_connected() ? connection_->descriptor() : -1;
+}
+
 Reply<Evaluation> Debuggee::eval(std::span<const std::byte> program, std::size_t text_room) {
     std::vector<std::byte> image(sizeof(rs_eval) + padded(std::max(program.size(), text_room)));
     rs_eval header{};

@@ -126,9 +126,17 @@ public:
     Reply<std::vector<ListedEvent>> list_events();
     Reply<rs_event_stat> event_stat(std::uint64_t tag);
     Reply<rs_event_stat> core_stat(std::uint32_t core);
+    /// Drops the unread messages of all events.
+    /// @return how many there were
+    Reply<std::uint64_t> flush();
     /// Delivers every message that scripts had sent when it was called; before the program ends,
     /// for example.
     Reply<void> drain();
+
+    /// Asks for a core's ring, and hands back what was read of it (ringside/ring.h).
+    Reply<rs_ring> ring(const rs_ring& request);
+    /// The open device for mmap() and poll(); -1 if there is none on this machine.
+    int descriptor() const;
 
     /// Runs a script image once in root mode.
     /// @param text_room  bytes of printed text to take back at most

@@ -59,6 +59,7 @@ public:
 
     bool is_open() const override { return device_ != nullptr; }
     bool is_remote() const override { return false; }
+    int descriptor() const override { return device_ ? device_->poll_descriptor() : -1; }
     std::string name() const override { return "local"; }
 
 private:

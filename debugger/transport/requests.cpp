@@ -13,17 +13,31 @@ constexpr RequestSpec kRequests[] = {
     {RS_IOC_LOAD, "load", sizeof(rs_load), false},
     {RS_IOC_UNLOAD, "unload", sizeof(rs_load), false},
     {RS_IOC_REGISTER_EVENT, "register event", sizeof(rs_event_detail), true},
+    {RS_IOC_ADD_ACTION, "add action", sizeof(rs_action), true},
     {RS_IOC_MODIFY_EVENT, "modify event", sizeof(rs_modify_event), false},
     {RS_IOC_LIST_EVENTS, "list events", sizeof(rs_event_list), true},
     {RS_IOC_EVENT_STAT, "event stat", sizeof(rs_event_stat), false},
+    {RS_IOC_FLUSH, "flush", sizeof(rs_flush), false},
     {RS_IOC_EVAL, "eval", sizeof(rs_eval), true},
 };
 
-// Images hold their whole length at the same place.
+// Images hold their whole length at the same place, all but an action.
 constexpr std::size_t kTotalLengthOffset = 8;
 static_assert(offsetof(rs_event_detail, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_event_list, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_eval, total_len) == kTotalLengthOffset);
+
+/// Bytes of a request and the data behind its header, as the module will take them.
+std::uint64_t total_length(std::uint32_t request, std::span<const std::byte> argument) {
+    if (request == RS_IOC_ADD_ACTION) {
+        rs_action action;
+        std::memcpy(&action, argument.data(), sizeof(action));
+        return std::uint64_t{action.size} + (std::uint64_t{action.payload_len} + 7) / 8 * 8;
+    }
+    std::uint64_t length = 0;
+    std::memcpy(&length, argument.data() + kTotalLengthOffset, sizeof(length));
+    return length;
+}
 
 }  // namespace
 
@@ -45,9 +59,7 @@ int check_request(std::uint32_t request, std::span<const std::byte> argument) {
         return argument.size() == spec->size ? 0 : EINVAL;
     if (argument.size() < spec->size)
         return EINVAL;
-    std::uint64_t total_length = 0;
-    std::memcpy(&total_length, argument.data() + kTotalLengthOffset, sizeof(total_length));
-    return total_length <= argument.size() ? 0 : EINVAL;
+    return total_length(request, argument) <= argument.size() ? 0 : EINVAL;
 }
 
 std::size_t length_without_zeroes(std::span<const std::byte> argument) {

@@ -174,6 +174,13 @@ public:
             return answer<rs_event_stat>(argument, [&](rs_event_stat& stat) {
                 return if_loaded([&] { return code_of(state_->loaded->registry->stat(stat)); });
             });
+        if (request == RS_IOC_FLUSH)
+            return answer<rs_flush>(argument, [&](rs_flush& flush) {
+                return if_loaded([&] {
+                    flush.count = state_->loaded->engine->rings().discard_all();
+                    return u32{RS_OK};
+                });
+            });
         if (request == RS_IOC_REGISTER_EVENT)
             return answer<rs_event_detail>(argument, [&](rs_event_detail& detail) {
                 return if_loaded([&] { return add(argument, detail); });

@@ -57,7 +57,10 @@ public:
     }
     u16 table_limit(vcpu::Register) override { return 0xfff; }
     u8 privilege_level() override { return level; }
-    void skip_instruction(u32 length) override { skipped_bytes += length; }
+    void skip_instruction(u32 length) override {
+        skipped_bytes += length;
+        registers[RS_FULL_RIP] += length;
+    }
     s32 halt() override { return take_interrupt(); }
     void intercept_interrupts(bool on) override { intercept_calls.push_back(on); }
     void intercept_exceptions(u32 mask) override { exceptions = mask; }

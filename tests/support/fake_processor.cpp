@@ -68,6 +68,12 @@ u8 in_byte(u16) {
 void write_back_caches() {
     ++processor().cache_write_backs;
 }
+void save_vectors(void* to) {
+    *static_cast<u64*>(to) = processor().vectors;
+}
+void restore_vectors(const void* from) {
+    processor().vectors = *static_cast<const u64*>(from);
+}
 void drop_translation(u64 address) {
     processor().dropped_translations.push_back(address);
 }

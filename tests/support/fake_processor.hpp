@@ -40,6 +40,7 @@ public:
     u32 cache_write_backs = 0;
     std::vector<u64> dropped_translations;
     u32 page_table_loads = 0;
+    u64 vectors = 0;  ///< stands for x87, SSE and AVX registers
     u16 gdt_limit = 0;
     u32 nmi_openings = 0;
 };

@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "event.h"
+#include "ring.h"
 #include "types.h"
 #include "version.h"
 
@@ -28,6 +29,8 @@
 #define RS_NR_MODIFY_EVENT 0x12u
 #define RS_NR_LIST_EVENTS 0x13u
 #define RS_NR_EVENT_STAT 0x14u
+#define RS_NR_FLUSH 0x20u
+#define RS_NR_RING 0x23u
 #define RS_NR_EVAL 0x35u
 
 #define RS_IOC_VERSION RS_IOC(RS_NR_VERSION, struct rs_version)
@@ -38,6 +41,8 @@
 #define RS_IOC_MODIFY_EVENT RS_IOC(RS_NR_MODIFY_EVENT, struct rs_modify_event)
 #define RS_IOC_LIST_EVENTS RS_IOC(RS_NR_LIST_EVENTS, struct rs_event_list) /* image */
 #define RS_IOC_EVENT_STAT RS_IOC(RS_NR_EVENT_STAT, struct rs_event_stat)
+#define RS_IOC_FLUSH RS_IOC(RS_NR_FLUSH, struct rs_flush)
+#define RS_IOC_RING RS_IOC(RS_NR_RING, struct rs_ring)
 #define RS_IOC_EVAL RS_IOC(RS_NR_EVAL, struct rs_eval) /* image */
 
 #define RS_MAX_REQUEST_BYTES 0x200000u /* largest image of any request */
@@ -62,6 +67,15 @@ struct rs_load {          /* 0x50 bytes */
     __u32 reserved[7];    /* 0x34 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_load) == 0x50, "rs_load");
+
+/* Drops every unread message of every event and client (AUX-1). */
+struct rs_flush {   /* 0x18 bytes */
+    __u32 size;     /* 0x00 */
+    __u32 error;    /* 0x04 out: RS_ERR_* */
+    __u64 count;    /* 0x08 out: messages dropped */
+    __u64 reserved; /* 0x10 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 
 /* Runs a script once in root mode, in the context of the calling thread. */
 struct rs_eval {        /* 0x48 bytes, then program; on return, then text */

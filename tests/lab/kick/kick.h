@@ -97,12 +97,17 @@ int kick_assert(char **words, struct seq_buf *answer);
 bool kick_wait_pending(u8 vector);
 
 int kick_send(char **words, struct seq_buf *answer);
+int kick_self(char **words, struct seq_buf *answer);
 int kick_hold(char **words, struct seq_buf *answer);
 int kick_order(char **words, struct seq_buf *answer);
 int kick_shadow(char **words, struct seq_buf *answer);
 int kick_cr8(char **words, struct seq_buf *answer);
 int kick_apic(char **words, struct seq_buf *answer);
 int kick_queue(char **words, struct seq_buf *answer);
+
+/* ---- registers.c ---- */
+
+int kick_registers(char **words, struct seq_buf *answer);
 
 /* ---- state.c: the processor's registers ---- */
 

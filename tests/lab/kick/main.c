@@ -16,6 +16,8 @@
 
 static const struct kick_command commands[] = {
     {"send", "send VECTOR CORE NUMBER PACED(0|1): fixed IPIs", 4, kick_send},
+    {"self", "self VECTOR CORE NUMBER: fixed IPIs of a core to itself, none before the last is gone", 3,
+     kick_self},
     {"count", "count: runs of our handlers, by vector and core", 0, kick_count},
     {"raise", "raise NUMBER: interrupts of the device", 1, kick_raise},
     {"line", "line on|off: the device interrupts by its level-triggered line, or by MSI", 1, kick_line},
@@ -30,6 +32,7 @@ static const struct kick_command commands[] = {
     {"apic", "apic CORE: ISR, IRR and TMR", 1, kick_apic},
     {"queue", "queue CORE NUMBER: raised with interrupts off, and when they were handled", 2,
      kick_queue},
+    {"registers", "registers CORE: what an interrupt (f1) changes of known ones", 1, kick_registers},
     {"state", "state CORE: registers a hypervisor must leave alone", 1, kick_state},
 };
 

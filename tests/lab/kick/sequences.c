@@ -49,6 +49,8 @@ static unsigned int handled(u8 vector, unsigned int cpu)
 		return READ_ONCE(stat->kvm_posted_intr_nested_ipis);
 	case X86_PLATFORM_IPI_VECTOR:
 		return READ_ONCE(stat->x86_platform_ipis);
+	case SPURIOUS_APIC_VECTOR:
+		return READ_ONCE(stat->irq_spurious_count);
 	case RESCHEDULE_VECTOR:
 		return READ_ONCE(stat->irq_resched_count);
 	default:
@@ -81,6 +83,54 @@ int kick_send(char **words, struct seq_buf *answer)
 	}
 	seq_buf_printf(answer, "%u %u\n", number, handled(vector, cpu) - begin);
 	return 0;
+}
+
+/* ---- self ---- */
+
+struct self {
+	u8 vector;
+	unsigned int number;
+	unsigned int lost;
+};
+
+static void self_here(void *argument)
+{
+	struct self *self = argument;
+	unsigned int i;
+
+	for (i = 0; i < self->number; i++) {
+		unsigned int left = IRR_WAIT_LOOPS;
+		unsigned long flags;
+
+		local_irq_save(flags);
+		apic->send_IPI_self(self->vector);
+		local_irq_restore(flags);
+		while (is_set(APIC_IRR, self->vector) && left)
+			left--;
+		self->lost += left == 0;
+		cond_resched();
+	}
+}
+
+/* "SENT HANDLED LOST": lost ones stayed requested. Whether anybody handles them or not, no two are
+ * ever one. */
+int kick_self(char **words, struct seq_buf *answer)
+{
+	struct self self = {0};
+	unsigned int cpu, begin;
+	int status;
+
+	if (parse_vector(words[0], &self.vector) || kstrtouint(words[1], 10, &cpu) ||
+	    kstrtouint(words[2], 10, &self.number))
+		return -EINVAL;
+	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+		return -ENXIO;
+	begin = handled(self.vector, cpu);
+	status = kick_run_on(cpu, self_here, &self);
+	if (!status)
+		seq_buf_printf(answer, "%u %u %u\n", self.number, handled(self.vector, cpu) - begin,
+			       self.lost);
+	return status;
 }
 
 /* ---- hold ---- */

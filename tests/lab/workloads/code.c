@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * Machine code in events, through the raw interface: each piece becomes an event of its own, is
- * triggered once by the kick module and cleared again. Loads the hypervisor, and unloads it at the
- * end. Needs nobody else connected.
+ * triggered once by the kick module and cleared again; ended code disables its event. Loads the
+ * hypervisor, and unloads it at the end. Needs nobody else connected.
  *
  * usage: code {action|condition} HEX...        one piece after the other; one line each:
  *                                              "HEX: done" or "HEX: vector V at O address A"
- *        code random {action|condition} SEED N  N strings of 1 to 24 bytes; counts by vector
+ *        code registers {action|condition} HEX...
+ *                                              the like; what the kick module's known registers
+ *                                              hold behind the interrupt, one line each
+ *        code random {action|condition} SEED N  N strings of 1 to 24 bytes, on core 0; how they
+ *                                              ended, counted
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,15 +32,17 @@ struct piece {
 
 static int device;
 static unsigned core_count;
+static int shows_registers, stays_on_core_0;
 
 static void fail(const char* what) {
     perror(what);
     exit(1);
 }
 
-/* One command of the kick module; its answer's first number. */
-static int kick(const char* command) {
-    char answer[256];
+static char answer[256]; /* of the kick module */
+
+/* One command of the kick module. */
+static void kick(const char* command) {
     int kick = open("/proc/kick", O_RDWR | O_CLOEXEC);
 
     if (kick < 0 || write(kick, command, strlen(command)) < 0)
@@ -46,7 +52,6 @@ static int kick(const char* command) {
     if (length < 0)
         fail(command);
     answer[length] = 0;
-    return atoi(answer);
 }
 
 static unsigned padded(unsigned length) {
@@ -107,20 +112,32 @@ static int diagnostic(struct rs_diagnostic* found) {
     }
 }
 
-/* Triggers the piece once; 1 and *found: it was ended. */
+/* Triggers the piece once, which the guest's handler must see, too; 1 and *found: it was ended. */
 static int run(const struct piece* piece, struct rs_diagnostic* found) {
     static unsigned round;
-    char command[32];
+    char command[40];
     struct rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR};
-    const unsigned core = round++ % core_count;
+    const unsigned core = stays_on_core_0 ? 0 : round++ % core_count;
 
-    clear.tag = enter(piece);
-    snprintf(command, sizeof command, "send %x %u 1 1", kVector, core);
-    if (kick(command) != 1) {
-        printf("the interrupt was not sent\n");
+    struct rs_modify_event query = {.size = sizeof query, .action = RS_MODIFY_QUERY};
+
+    query.tag = clear.tag = enter(piece);
+    if (shows_registers)
+        snprintf(command, sizeof command, "registers %u", core);
+    else
+        snprintf(command, sizeof command, "send %x %u 1 1", kVector, core);
+    kick(command);
+    if (!shows_registers && strcmp(answer, "1 1\n")) {
+        printf("sent and handled: %s", answer);
         exit(1);
     }
     const int was_ended = diagnostic(found);
+    if (ioctl(device, RS_IOC_MODIFY_EVENT, &query))
+        fail("query");
+    if ((query.is_enabled != 0) == was_ended) {
+        printf("ended: %d, enabled: %u\n", was_ended, query.is_enabled);
+        exit(1);
+    }
     if (ioctl(device, RS_IOC_MODIFY_EVENT, &clear))
         fail("clear");
     return was_ended;
@@ -138,7 +155,7 @@ static void run_listed(struct piece* piece, char** words, int count) {
     for (int i = 0; i < count; ++i) {
         read_hex(words[i], piece);
         if (!run(piece, &found))
-            printf("%s: done\n", words[i]);
+            printf("%s: %s", words[i], shows_registers ? answer : "done\n");
         else if (found.code == RS_CODE_TIMEOUT)
             printf("%s: timeout at %d\n", words[i], (int)found.pc);
         else
@@ -187,6 +204,12 @@ int main(int count, char** words) {
     if (ioctl(device, RS_IOC_LOAD, &load))
         fail("load");
     const int is_random = !strcmp(words[1], "random");
+    stays_on_core_0 = is_random;
+    shows_registers = !strcmp(words[1], "registers");
+    if (shows_registers) {
+        ++words;
+        --count;
+    }
     piece.is_condition = !strcmp(words[is_random ? 2 : 1], "condition");
     if (is_random)
         run_random(&piece, (unsigned)atoi(words[3]), (unsigned)atoi(words[4]));

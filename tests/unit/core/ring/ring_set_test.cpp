@@ -35,6 +35,25 @@ TEST(RingSet, KnowsItsOwners) {
     EXPECT_EQ(rings.set.count(), 1u);
 }
 
+/// AUX-1: of every client, and only what somebody could have read counts.
+TEST(RingSet, DiscardsWhatNobodyHasRead) {
+    Rings rings{2};
+    rings.set.add_owner(1);
+    rings.set.add_owner(2);
+    rings.pairs[0]->print("a", 1, 1);
+    rings.pairs[0]->print("dead", 1, 9);
+    rings.pairs[1]->print("b", 1, 2);
+    rings.pairs[1]->print("all", 1, kEveryOwner);
+    EXPECT_EQ(rings.set.discard_all(), 3u);
+    EXPECT_EQ(rings.set.discard_all(), 0u);
+    for (const auto& pair : rings.pairs)
+        EXPECT_EQ(pair->indices->tail, pair->indices->head) << "the room is root's again";
+    rings.pairs[1]->print("new", 1, 2);
+    MergedReader reader;
+    reader.init(rings.set, 2);
+    EXPECT_EQ(text_of(reader.peek()), "new");
+}
+
 TEST(RingSet, RefusesMoreOwnersThanItHolds) {
     Rings rings{1};
     for (u32 owner = 1; owner <= kMaxOwners; ++owner)

@@ -105,6 +105,16 @@ TEST(Privileged, TakesInstructionsWithoutOperand) {
     EXPECT_EQ(decode({0x48, 0x0f, 0x32}).length, 3);
 }
 
+TEST(Privileged, KnowsWhatWaits) {
+    EXPECT_EQ(decode({0x0f, 0x01, 0xfb}).kind, Kind::kWait);
+    EXPECT_EQ(decode({0xf2, 0x0f, 0xae, 0xf1}).kind, Kind::kWait);
+    EXPECT_EQ(decode({0x66, 0x0f, 0xae, 0xf7}).kind, Kind::kWait);
+    EXPECT_EQ(decode({0xf3, 0x0f, 0xae, 0xf1}).kind, Kind::kNone);  // UMONITOR
+    EXPECT_EQ(decode({0x66, 0x0f, 0xae, 0x31}).kind, Kind::kNone);  // CLWB
+    EXPECT_EQ(decode({0x0f, 0xae, 0xf0}).kind, Kind::kNone);        // MFENCE
+    EXPECT_EQ(decode({0xf2, 0x0f, 0xae}).kind, Kind::kNone);
+}
+
 class OfNoConcern : public testing::TestWithParam<Bytes> {};
 INSTANTIATE_TEST_SUITE_P(
     , OfNoConcern,

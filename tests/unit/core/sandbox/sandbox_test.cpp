@@ -65,6 +65,7 @@ struct SandboxRun : testing::Test {
         machine.core.gdt = {0x3f, 0x1000};
         guest.cr3 = machine.guest.paging().cr3;
         code_page = machine.guest.take_page();
+        machine.core.vectors = machine.guest.host(machine.guest.take_page());
         for (u32 i = 0; i < RS_FULL_REGISTER_COUNT; ++i)
             guest.registers[rs_script_full_register(i)] = 0x1000 + i;
         processor.on_user_code = [this](Entry& entry) {
@@ -91,8 +92,10 @@ struct SandboxRun : testing::Test {
     event::CodeResult run(std::vector<u8> bytes, bool is_condition = false) {
         bytes.push_back(0xc3);
         std::copy(bytes.begin(), bytes.end(), machine.guest.host(code_page));
-        const event::Code code{RootPointer<const u8>::from_root(machine.guest.host(code_page)),
-                               u32(bytes.size() - 1)};
+        const event::Code code{
+            .bytes = RootPointer<const u8>::from_root(machine.guest.host(code_page)),
+            .length = u32(bytes.size() - 1),
+            .traits = traits};
         const Memory memory{machine.guest.window(), machine.owned.get(),
                             machine.guest.window_base(), 4};
         Sandbox sandbox{machine.core, memory, guest};
@@ -128,6 +131,7 @@ struct SandboxRun : testing::Test {
     test::FakeProcessor processor;
     FakeGuest guest;
     Hpa code_page;
+    x86::CodeTraits traits;
     Trap trap = {};
     Entry entered = {};
     std::function<void()> script = [this] { finish(); };
@@ -135,7 +139,7 @@ struct SandboxRun : testing::Test {
 
 TEST_F(SandboxRun, EntersActionsByTheirConvention) {  // CTX-3, CTX-4
     run({0x90});
-    EXPECT_EQ(entered.rip, kCodeBase);
+    EXPECT_EQ(entered.rip, kSteppedEntry);
     EXPECT_EQ(entered.rcx, kBuffer);
     EXPECT_EQ(entered.rdx, kRegisterPage);
     EXPECT_EQ(entered.r8, kVector);
@@ -278,6 +282,47 @@ TEST_F(SandboxRun, EndsAccessesThatNoPageCanHelp) {
     }
 }
 
+TEST_F(SandboxRun, RunsStraightCodeAtSpeedOnAStackItCannotWrite) {
+    traits.is_straight = true;
+    script = [this] {
+        EXPECT_FALSE(trap.rflags & kTf);
+        EXPECT_EQ(entered.rip, kCodeBase);
+        EXPECT_FALSE(machine.walk(entered.rsp).writable);
+        page_fault(0, entered.rsp, 7);
+    };
+    const event::CodeResult result = run({0x90});
+    EXPECT_EQ(result.vector, 14);
+    traits.is_straight = false;
+    script = [this] {
+        EXPECT_TRUE(machine.walk(entered.rsp).writable);
+        finish();
+    };
+    run({0x90});
+}
+
+TEST_F(SandboxRun, TakesAStepOfStraightCodeForItsOwn) {
+    traits.is_straight = true;
+    script = [this] { step(1); };
+    EXPECT_EQ(run({0x90}).vector, 1);
+}
+
+TEST_F(SandboxRun, GivesVectorRegistersBackAfterAFaultOnly) {  // CTX-7, CTX-9
+    traits.may_use_vectors = true;
+    processor.vectors = 1;
+    script = [this] {
+        processor.vectors = 2;
+        finish();
+    };
+    run({0x90});
+    EXPECT_EQ(processor.vectors, 2u);
+    script = [this] {
+        processor.vectors = 3;
+        raise(6, 0);
+    };
+    run({0x90});
+    EXPECT_EQ(processor.vectors, 2u);
+}
+
 TEST_F(SandboxRun, LeavesTheGuestsDebugAndFaultRegisters) {
     script = [this] {
         EXPECT_EQ(processor.dr[7] & 0xff, 0u) << "the guest's breakpoints are armed";
@@ -313,6 +358,24 @@ TEST_F(SandboxRun, StepsOnThroughCodeThatClearsTheFlag) {
         finish();
     };
     EXPECT_EQ(run({0x9d}).end, CodeEnd::kReturned);
+}
+
+TEST_F(SandboxRun, StepsIntoNoInstructionThatWouldShowRootModesTables) {
+    script = [this] {
+        step(0);  // STR EBX; SLDT ECX; NOP
+        EXPECT_EQ(trap.general[3], 0x1000u + RS_FULL_TR);
+        EXPECT_EQ(trap.general[1], 0x1000u + RS_FULL_LDTR);
+        EXPECT_EQ(trap.rip, kCodeBase + 6);
+        finish();
+    };
+    EXPECT_EQ(run({0x0f, 0x00, 0xcb, 0x0f, 0x00, 0xc1, 0x90}).end, CodeEnd::kReturned);
+}
+
+TEST_F(SandboxRun, StepsIntoNoInstructionThatWaits) {
+    script = [this] { step(1); };
+    const event::CodeResult result = run({0x90, 0x0f, 0x01, 0xfb});
+    EXPECT_EQ(result.vector, 6);
+    EXPECT_EQ(result.offset, 1u);
 }
 
 TEST_F(SandboxRun, EndsCodeThatFaultsForEver) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -22,8 +23,8 @@ Bytes image(std::size_t size, std::uint64_t total_length) {
 
 TEST(Requests, KnowsEveryRequestAndNoOther) {
     for (const std::uint32_t request :
-         {RS_IOC_VERSION, RS_IOC_LOAD, RS_IOC_UNLOAD, RS_IOC_REGISTER_EVENT, RS_IOC_MODIFY_EVENT,
-          RS_IOC_LIST_EVENTS, RS_IOC_EVENT_STAT, RS_IOC_EVAL}) {
+         {RS_IOC_VERSION, RS_IOC_LOAD, RS_IOC_UNLOAD, RS_IOC_REGISTER_EVENT, RS_IOC_ADD_ACTION,
+          RS_IOC_MODIFY_EVENT, RS_IOC_FLUSH, RS_IOC_LIST_EVENTS, RS_IOC_EVENT_STAT, RS_IOC_EVAL}) {
         const RequestSpec* spec = find_request(request);
         ASSERT_TRUE(spec) << std::hex << request;
         EXPECT_EQ(spec->size, (request >> 16) & 0x3fff) << "the size in the number";
@@ -51,6 +52,22 @@ TEST(Requests, ImagesFitTheirBuffer) {
     EXPECT_EQ(check_request(RS_IOC_EVAL, image(4, 0)), EINVAL);
     EXPECT_EQ(check_request(RS_IOC_EVAL, image(RS_MAX_REQUEST_BYTES, RS_MAX_REQUEST_BYTES)), 0);
     EXPECT_EQ(check_request(RS_IOC_EVAL, image(RS_MAX_REQUEST_BYTES + 1, 0x48)), E2BIG);
+}
+
+/// API-4: an action has no total length; its header and payload tell it.
+TEST(Requests, ActionsFitTheirBuffer) {
+    const auto action = [](std::size_t room, std::uint32_t size, std::uint32_t payload) {
+        Bytes bytes(room);
+        const rs_action header{.size = size, .payload_len = payload};
+        std::memcpy(bytes.data(), &header, std::min(room, sizeof(header)));
+        return bytes;
+    };
+    EXPECT_EQ(check_request(RS_IOC_ADD_ACTION, action(0x28, 0x20, 3)), 0);
+    EXPECT_EQ(check_request(RS_IOC_ADD_ACTION, action(0x20, 0x20, 0)), 0);
+    EXPECT_EQ(check_request(RS_IOC_ADD_ACTION, action(0x20, 0x20, 1)), EINVAL);
+    EXPECT_EQ(check_request(RS_IOC_ADD_ACTION, action(0x28, 0x20, 9)), EINVAL);
+    EXPECT_EQ(check_request(RS_IOC_ADD_ACTION, action(0x28, 0xffffffff, 0xffffffff)), EINVAL);
+    EXPECT_EQ(check_request(RS_IOC_ADD_ACTION, action(0x18, 0x18, 0)), EINVAL);
 }
 
 TEST(Requests, ZeroesAtTheEndDoNotCount) {
