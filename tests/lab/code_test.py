@@ -141,7 +141,7 @@ def test_kernel_memory_is_as_the_kernel_has_it(lab, assemble):
         "per-CPU data": (f"mov rax, gs:[{per_cpu:#x}]; rdgsbase rbx; cmp rax, rbx; je 1f; ud2; 1:",
                          "done"),
         # More pages than are shown at a time, from the kernel's image on.
-        "many pages": (f"movabs rax, {text:#x}; mov ecx, 900; l: mov rbx, [rax]; "
+        "many pages": (f"movabs rax, {text:#x}; mov ecx, 450; l: mov rbx, [rax]; "
                        "add rax, 0x1000; dec ecx; jnz l", "done"),
         "no user memory": ("mov eax, 0x400000; mov rax, [rax]", "vector 14 at 5 address 400000"),
     }

@@ -166,18 +166,19 @@ enum {
     RS_MSG_HALT = 5,       /* halt report */
     RS_MSG_DIAGNOSTIC = 6, /* payload: struct rs_diagnostic */
 };
-#define RS_MSGF_MORE (1u << 0) /* RS_MSG_BINARY: the buffer goes on in the next record of its tag \
-                                */
-struct rs_msg {                /* 48 bytes, then the payload */
-    __u32 len;                 /* 0x00 payload bytes, without padding */
-    __u16 kind;                /* 0x04 RS_MSG_* */
-    __u16 flags;               /* 0x06 RS_MSGF_* */
-    __u32 core;                /* 0x08 */
-    __u32 pid;                 /* 0x0c tgid of the interrupted task */
-    __u64 tag;                 /* 0x10 */
-    __u64 cookie;              /* 0x18 */
-    __u64 time_ns;             /* 0x20 TSC converted to nanoseconds; comparable across cores */
-    __u64 seq;                 /* 0x28 per core, grows by one for each record */
+#define RS_MSGF_MORE                                                                  \
+    (1u << 0)      /* RS_MSG_BINARY: the buffer goes on in the next record of its tag \
+                    */
+struct rs_msg {    /* 48 bytes, then the payload */
+    __u32 len;     /* 0x00 payload bytes, without padding */
+    __u16 kind;    /* 0x04 RS_MSG_* */
+    __u16 flags;   /* 0x06 RS_MSGF_* */
+    __u32 core;    /* 0x08 */
+    __u32 pid;     /* 0x0c tgid of the interrupted task */
+    __u64 tag;     /* 0x10 */
+    __u64 cookie;  /* 0x18 */
+    __u64 time_ns; /* 0x20 TSC converted to nanoseconds; comparable across cores */
+    __u64 seq;     /* 0x28 per core, grows by one for each record */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_msg) == 48, "rs_msg");
 

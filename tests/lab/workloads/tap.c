@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// tap CORE VECTOR TARGET SECONDS: one busy process on CORE that has the kick module send VECTOR to core
-// TARGET a hundred times a second. It never sleeps, so it goes on while nothing else on its core
-// does. Prints how many it sent.
+// tap CORE VECTOR TARGET SECONDS: one busy process on CORE that has the kick module send VECTOR to
+// core TARGET a hundred times a second. It never sleeps, so it goes on while nothing else on its
+// core does. Prints how many it sent.
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
