@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Words of `!interrupt` on a live machine: stages, conditions, code, buffers, gathered text, votes."""
+
+from debuggee import Session
+
+
+def counter(session, event, name):
+    before = len(session.lines)
+    session.do(f"events stat {event:x}")
+    for line in session.lines[before:]:
+        words = line.rsplit(maxsplit=1)
+        if len(words) == 2 and words[0].strip() == name:
+            return int(words[1])
+    raise AssertionError(f"no counter '{name}' in:\n" + "\n".join(session.lines[before:]))
+
+
+def test_stages_conditions_code_and_buffers(lab):
+    """Rows 17, 22 to 28, 31, 34, 35, 45: STG-1 to 3, CTX-1, CTX-2, CTX-4, EVT-16, MSG-3."""
+    lab.kick("snap")
+    with Session(lab,
+                 '!interrupt f1 core 1 stage all script { printf("s %x %x\\n", $event_stage, $context); }',
+                 '!interrupt stage post core 1 f1 imm no script { printf("gathered\\n"); }',
+                 '!interrupt f1 core 1 condition {31 c0} script { printf("never\\n"); }',
+                 '!interrupt f1 core 1 buffer 8 code {48 ff 01} script { printf("b %x\\n", dq($buffer)); }',
+                 "!interrupt f1 core 1 code {90 90 90} condition {90 90 90}",
+                 "!interrupt f1 core 1 condition {31c0 81faf1000000 0f94c0} code {90}",
+                 ) as session:
+        assert lab.kick("self f1 1 3") == "3 3 0\n"
+        session.do("events")
+        triggers = [(counter(session, event, "triggers (pre)"), counter(session, event, "triggers (post)"))
+                    for event in range(6)]
+        assert triggers == [(3, 3), (0, 3), (0, 0), (3, 0), (3, 0), (3, 0)]
+        assert counter(session, 2, "condition false") == 3
+        lines = session.finish("events c all", "unload")
+    assert [line for line in lines if line.startswith("s ")] == ["s 0 f1", "s 1 f1"] * 3
+    assert [line for line in lines if line.startswith("b ")] == ["b 1", "b 2", "b 3"]
+    assert lines.count("gathered") == 3 and "never" not in lines
+
+
+def test_scripts_vote_on_each_interrupt(lab):
+    """Row 21: an allow list, then a block list (SC-2), and post that is too late (SC-5)."""
+    lab.kick("snap")
+    with Session(lab, "? .n = 0;",
+                 "!interrupt f1 core 1 sc on script { if (.n < 5) { .n++; event_sc(0); } }") as session:
+        assert lab.kick("self f1 1 8") == "8 5 0\n"
+        session.do("events c all", "? .n = 0;",
+                   "!interrupt f1 core 1 script { if (.n < 5) { .n++; event_sc(1); } }",
+                   "!interrupt f1 core 1 stage post script { event_sc(1); }")
+        assert lab.kick("self f1 1 8") == "8 3 0\n"
+        lines = session.finish("events c all", "unload")
+    warnings = [line for line in lines if "event_sc() does nothing in stage post" in line]
+    assert len(warnings) == 1
