@@ -216,11 +216,14 @@ __u32 rs_core_ring_memory(__u32 core, const void** head, const void** data, __u6
 }
 
 __u32 rs_core_flush(struct rs_flush* request) {
-    if (request->reserved)
+    if (request->reserved || request->flags & ~RS_FLUSHF_HAND_OVER)
         return RS_ERR_BAD_IMAGE;
     if (!session.is_loaded)
         return RS_ERR_NOT_LOADED;
-    request->count = session.engine.rings().discard_all();
+    if (const u32 error = session.hand_over_all(); error != RS_OK)
+        return error;
+    request->count =
+        request->flags & RS_FLUSHF_HAND_OVER ? 0 : session.engine.rings().discard_all();
     return RS_OK;
 }
 

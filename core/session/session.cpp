@@ -308,6 +308,13 @@ bool Session::hand_over_old() {
     return engine.is_gathering();
 }
 
+u32 Session::hand_over_all() {
+    if (!engine.is_gathering())
+        return RS_OK;
+    engine.announce();  // a core that adopts hands over what it gathered
+    return publish_and_wait();
+}
+
 bool Session::has_news() {
     for (Client& client : clients)
         if (client.id && client.waits && has_messages(client))

@@ -39,6 +39,8 @@ public:
     /// Makes cores pass through root mode if one keeps text that is old enough to go out.
     /// @return whether any core still gathers
     bool hand_over_old();
+    /// Makes all gathered text readable.
+    u32 hand_over_all();
     u32 add_action(void* image, u64 bytes);
     u32 modify_event(rs_modify_event& request);
 

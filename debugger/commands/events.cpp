@@ -131,7 +131,26 @@ Outcome run_events(Session& session, const Invocation& invocation) {
     return session.wrong_use(invocation, &words[0]);
 }
 
+/// AUX-1.
+Outcome run_flush(Session& session, const Invocation& invocation) {
+    if (const Outcome ready = session.require_vmm(invocation); ready != Outcome::kOk)
+        return ready;
+    const auto count = session.debuggee().flush();
+    if (!count)
+        return session.request_failed(count.failure());
+    session.output().text(fmt::format("flushed {} messages\n", *count));
+    return Outcome::kOk;
+}
+
 constexpr CommandSpec kCommands[] = {
+    {.name = "flush",
+     .syntax = "flush",
+     .summary = "drops what events have printed and nobody has read yet",
+     .help = "Text that is still gathered (imm no) is dropped, too; messages that already came "
+             "stay.\n\n"
+             "examples:\n"
+             "    flush\n",
+     .run = run_flush},
     {.name = "events",
      .aliases = "event",
      .syntax = "events\n"

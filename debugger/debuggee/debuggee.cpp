@@ -209,6 +209,10 @@ Reply<void> Debuggee::drain() {
     if (const Failure failure = check_ready(); failure.kind != Failure::Kind::kNone)
         return failure;
     const auto connection = connection_;
+    // What 'imm no' gathers comes, too. Without a hypervisor there is nothing.
+    rs_flush hand_over{.flags = RS_FLUSHF_HAND_OVER};
+    hand_over.size = sizeof(hand_over);
+    (void)request(RS_IOC_FLUSH, writable_bytes_of(hand_over));
     const Failure failure = connection->drain(timeout_.value_or(connection->usual_timeout()));
     if (failure.kind != Failure::Kind::kNone)
         return failure;

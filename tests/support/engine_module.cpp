@@ -177,7 +177,11 @@ public:
         if (request == RS_IOC_FLUSH)
             return answer<rs_flush>(argument, [&](rs_flush& flush) {
                 return if_loaded([&] {
-                    flush.count = state_->loaded->engine->rings().discard_all();
+                    state_->loaded->engine->announce();
+                    state_->loaded->adopt_all();
+                    flush.count = (flush.flags & RS_FLUSHF_HAND_OVER) != 0
+                                      ? 0
+                                      : state_->loaded->engine->rings().discard_all();
                     return u32{RS_OK};
                 });
             });

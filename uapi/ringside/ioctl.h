@@ -68,12 +68,15 @@ struct rs_load {          /* 0x50 bytes */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_load) == 0x50, "rs_load");
 
-/* Drops every unread message of every event and client (AUX-1). */
+#define RS_FLUSHF_HAND_OVER (1u << 0) /* drop nothing: make gathered text (imm no) readable now */
+
+/* Drops every unread message of every event and client, gathered text included (AUX-1). */
 struct rs_flush {   /* 0x18 bytes */
     __u32 size;     /* 0x00 */
     __u32 error;    /* 0x04 out: RS_ERR_* */
     __u64 count;    /* 0x08 out: messages dropped */
-    __u64 reserved; /* 0x10 */
+    __u32 flags;    /* 0x10 RS_FLUSHF_* */
+    __u32 reserved; /* 0x14 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 

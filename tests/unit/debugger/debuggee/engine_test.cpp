@@ -80,6 +80,22 @@ TEST_P(EngineDebuggee, AScriptsTextArrives) {
     EXPECT_EQ((*events)[0].entry.is_enabled, 1u);
 }
 
+TEST_P(EngineDebuggee, DrainingBringsGatheredText_MSG3) {
+    const auto program = test::ScriptBuilder{}.printf("g").build();
+    ASSERT_TRUE(debuggee.register_event(
+        EventImage{}.add_script(std::as_bytes(std::span{program}), 2, false)));
+    module.arrive(0, 0xec);
+    module.arrive(0, 0xec);
+    ASSERT_TRUE(debuggee.drain());
+    EXPECT_EQ(texts, std::vector<std::string>{"gg"});
+    module.arrive(0, 0xec);
+    const auto dropped = debuggee.flush();
+    ASSERT_TRUE(dropped);
+    EXPECT_EQ(*dropped, 1u);
+    ASSERT_TRUE(debuggee.drain());
+    EXPECT_EQ(texts.size(), 1u);
+}
+
 TEST_P(EngineDebuggee, DisablingAndClearingTakeEffect) {
     const auto tag = debuggee.register_event(printing("x"));
     ASSERT_TRUE(debuggee.modify_event(*tag, RS_MODIFY_DISABLE));
