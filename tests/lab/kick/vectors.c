@@ -56,12 +56,15 @@ static void on_wakeup(void)
 	keep_run(KICK_VECTOR_WAKEUP, NULL); /* get_irq_regs() is set for device vectors only */
 }
 
+static bool uses_line;
+
 static irqreturn_t on_device(int irq, void *context)
 {
 	u32 status = edu ? ioread32(edu_registers + EDU_STATUS) : 0;
 
-	if (edu && !status)
-		return IRQ_NONE; /* a line may be shared */
+	/* A line may be shared; the MSI's vector is also raised by IPIs of ours. */
+	if (uses_line && !status)
+		return IRQ_NONE;
 	if (status)
 		iowrite32(status, edu_registers + EDU_ACKNOWLEDGE);
 	this_cpu_inc(device_runs);
@@ -215,6 +218,7 @@ static int request_device(unsigned int kind)
 	if (status < 0)
 		return status;
 	device_irq = pci_irq_vector(edu, 0);
+	uses_line = kind == PCI_IRQ_LEGACY;
 	status = request_irq(device_irq, on_device, kind == PCI_IRQ_LEGACY ? IRQF_SHARED : 0,
 			     "kick-edu", &device_irq);
 	if (!status)
