@@ -3,6 +3,7 @@
 
 #include "base/memory.hpp"
 #include "event/adoption.hpp"
+#include "event/send.hpp"
 
 namespace ringside::event {
 namespace {
@@ -131,14 +132,14 @@ void EventRun::run_code(u32 action) {
 
 /// The whole safe buffer as one binary message, in as many records as it takes (CTX-11).
 void EventRun::send_buffer() {
-    hand_over(arrival_.core);
     const u8* from = event_.buffer_in_root.in_root();
     const u64 now = arrival_.guest.tsc();
     for (u32 left = event_.buffer_bytes; left != 0;) {
         const u32 count = left < RS_MAX_MESSAGE_BYTES ? left : RS_MAX_MESSAGE_BYTES;
-        ring::Message part = message(RS_MSG_BINARY, from, count, now);
-        part.flags = left > count ? RS_MSGF_MORE : 0;
-        write(part, ring::Room::kText);
+        const u16 flags = left > count ? RS_MSGF_MORE : 0;
+        send(arrival_.core, event_, arrival_.pid(), now,
+             {.kind = RS_MSG_BINARY, .flags = flags, .bytes = from, .len = count},
+             ring::Room::kText);
         from += count;
         left -= count;
     }
@@ -237,8 +238,7 @@ void EventRun::count_error(u32 action, const script::RunResult& result) {
 }
 
 void EventRun::report(const rs_diagnostic& diagnostic, u64 now) {
-    hand_over(arrival_.core);
-    write(message(RS_MSG_DIAGNOSTIC, &diagnostic, sizeof diagnostic, now), ring::Room::kControl);
+    send(arrival_.core, event_, arrival_.pid(), now, diagnostic);
 }
 
 /// Ten a second for each event, all cores together; a race at the edge of a window may let one or
@@ -268,9 +268,8 @@ void EventRun::emit(const char* text, usize length) {
         gather(text, static_cast<u32>(length));
         return;
     }
-    hand_over(arrival_.core);
-    write(message(RS_MSG_TEXT, text, static_cast<u32>(length), arrival_.guest.tsc()),
-          ring::Room::kText);
+    send(arrival_.core, event_, arrival_.pid(), arrival_.guest.tsc(),
+         {.kind = RS_MSG_TEXT, .bytes = text, .len = static_cast<u32>(length)}, ring::Room::kText);
 }
 
 void EventRun::gather(const char* text, u32 length) {
@@ -303,28 +302,6 @@ void EventRun::gather(const char* text, u32 length) {
     copy_bytes(gathered.text + gathered.length, text, length);
     gathered.length += length;
     ++gathered.prints;
-}
-
-ring::Message EventRun::message(u16 kind, const void* payload, u32 len, u64 now) {
-    return {.kind = kind,
-            .owner = event_.flips.owner.load(std::memory_order_relaxed),
-            .pid = arrival_.pid(),
-            .tag = event_.tag,
-            .cookie = event_.cookie,
-            .time_ns = arrival_.core.engine->clock.to_ns(now),
-            .payload = payload,
-            .len = len};
-}
-
-void EventRun::write(const ring::Message& message, ring::Room room) {
-    CoreState& core = arrival_.core;
-    if (message.owner == kNoOwner || !core.producer.write(message, room)) {
-        counters_.lost_messages.add(1);
-        return;
-    }
-    counters_.messages.add(1);
-    if (core.producer.has_waiting_reader())
-        core.wake.note();
 }
 
 }  // namespace ringside::event

@@ -69,8 +69,6 @@ private:
     void report(const rs_diagnostic& diagnostic, u64 now);
     bool may_report(u64 now);
     bool flip(u64 id, Flip flip);
-    void write(const ring::Message& message, ring::Room room);
-    ring::Message message(u16 kind, const void* payload, u32 len, u64 now);
 
     Arrival& arrival_;
     Event& event_;

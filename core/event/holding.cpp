@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "event/holding.hpp"
 
-#include "event/gather.hpp"
+#include "event/send.hpp"
 
 namespace ringside::event {
 namespace {
@@ -24,32 +24,14 @@ void begin_hold(CoreState& core, u32 id, u8 vector, script::GuestAccess& guest) 
     event->flips.held.fetch_add(1, std::memory_order_relaxed);
     if (event->flips.has_warned_level.exchange(1, std::memory_order_relaxed) != 0)
         return;
-    const rs_diagnostic diagnostic = {.code = RS_NOTICE_LEVEL_THROTTLED,
-                                      .action = 0,
-                                      .pc = 0,
-                                      .suppressed = 0,
-                                      .value = vector,
-                                      .disabled = 0,
-                                      .kind = RS_DIAG_NOTICE};
-    EventCounters& counters = event->counters.in_root()[core.core];
-    const u32 owner = event->flips.owner.load(std::memory_order_relaxed);
-    hand_over(core);
-    if (owner == kNoOwner ||
-        !core.producer.write({.kind = RS_MSG_DIAGNOSTIC,
-                              .owner = owner,
-                              .pid = u32(guest.task_value(script::TaskValue::kPid)),
-                              .tag = event->tag,
-                              .cookie = event->cookie,
-                              .time_ns = core.engine->clock.to_ns(guest.tsc()),
-                              .payload = &diagnostic,
-                              .len = sizeof diagnostic},
-                             ring::Room::kControl)) {
-        counters.lost_messages.add(1);
-        return;
-    }
-    counters.messages.add(1);
-    if (core.producer.has_waiting_reader())
-        core.wake.note();
+    send(core, *event, u32(guest.task_value(script::TaskValue::kPid)), guest.tsc(),
+         {.code = RS_NOTICE_LEVEL_THROTTLED,
+          .action = 0,
+          .pc = 0,
+          .suppressed = 0,
+          .value = vector,
+          .disabled = 0,
+          .kind = RS_DIAG_NOTICE});
 }
 
 void end_hold(CoreState& core, u32 id) {

@@ -43,10 +43,6 @@ private:
     bool has_warned_ = false;
 };
 
-}  // namespace
-
-namespace {
-
 /// Runs one stage of the active events of `range` whose filters match.
 /// @return whether one of them wants the interrupt ignored.
 bool run_stage(Arrival& arrival, Range range) {
@@ -81,8 +77,9 @@ bool has_post(const Snapshot& snapshot, Range range) {
 
 }  // namespace
 
-Verdict run_events(CoreState& core, const Snapshot& snapshot, Range range, u8 vector,
-                   script::GuestAccess& guest, CodeRunner& code) {
+Verdict run_pre_stage(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code) {
+    const Snapshot& snapshot = core.engine->current_in_root();
+    const Range range = snapshot.events_on(core.core, vector);
     Arrival arrival{core, snapshot, vector, RS_STAGE_PRE, guest, code};
     if (run_stage(arrival, range)) {
         core.stats->ignored_by_vector[vector].add(1);
@@ -91,20 +88,10 @@ Verdict run_events(CoreState& core, const Snapshot& snapshot, Range range, u8 ve
     return has_post(snapshot, range) ? Verdict::kDeliverWithPost : Verdict::kDeliver;
 }
 
-Verdict on_exception(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code) {
+void run_post_stage(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code) {
     const Snapshot& snapshot = core.engine->current_in_root();
-    const Range range = snapshot.events_on(core.core, vector);
-    return range.count == 0 ? Verdict::kDeliver
-                            : run_events(core, snapshot, range, vector, guest, code);
-}
-
-void on_commit(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code) {
-    const Snapshot& snapshot = core.engine->current_in_root();
-    const Range range = snapshot.events_on(core.core, vector);
-    if (range.count == 0)
-        return;
     Arrival arrival{core, snapshot, vector, RS_STAGE_POST, guest, code};
-    (void)run_stage(arrival, range);
+    (void)run_stage(arrival, snapshot.events_on(core.core, vector));
 }
 
 void evaluate(CoreState& core, Evaluation& evaluation, script::GuestAccess& guest) {

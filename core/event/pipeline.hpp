@@ -13,33 +13,24 @@ namespace ringside::event {
 /// What becomes of the interrupt.
 enum class Verdict : u8 {
     kDeliver,
-    kDeliverWithPost,  ///< and on_commit() is wanted, once
+    kDeliverWithPost,  ///< and run_post_stage() is wanted, once
     kIgnore,           ///< an event that triggered says so: it never reaches the guest (SC-3)
 };
 
-/// Runs the events of `range`, which is not empty. Use on_arrival().
-Verdict run_events(CoreState& core, const Snapshot& snapshot, Range range, u8 vector,
-                   script::GuestAccess& guest, CodeRunner& code);
-
-/// Counts the arrival of the interrupt `vector` and runs the pre stage of the events it triggers,
-/// in ascending id, their actions in the order they were given. Without a matching event: two
-/// loads, a table look-up, one count.
-inline Verdict on_arrival(CoreState& core, u8 vector, script::GuestAccess& guest,
-                          CodeRunner& code) {
+/// Counts the arrival of the interrupt `vector`: two loads, a table look-up, one count.
+/// @return whether an event asks for it here; if none does, it is delivered
+inline bool count_arrival(CoreState& core, u8 vector) {
     core.stats->arrivals.add(1);
-    const Snapshot& snapshot = core.engine->current_in_root();
-    const Range range = snapshot.events_on(core.core, vector);
-    if (range.count == 0) [[likely]]
-        return Verdict::kDeliver;
-    return run_events(core, snapshot, range, vector, guest, code);
+    return core.engine->current_in_root().events_on(core.core, vector).count != 0;
 }
 
-/// The like for an exception; those are not counted among the interrupts.
-Verdict on_exception(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code);
+/// Runs the pre stage of the events that the interrupt or exception `vector` triggers, in ascending
+/// id, their actions in the order they were given.
+Verdict run_pre_stage(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code);
 
 /// Runs the post stage for what is about to be delivered; filters and conditions look at the state
 /// they find now (D-9).
-void on_commit(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code);
+void run_post_stage(CoreState& core, u8 vector, script::GuestAccess& guest, CodeRunner& code);
 
 /// One run of a script on behalf of RS_IOC_EVAL. In shared memory; guest context fills it in and
 /// reads it when root is done.

@@ -75,9 +75,9 @@ vcpu::After on_exception(vcpu::Vcpu& vcpu, const vcpu::Exit& exit) {
     }
     vcpu::GuestView guest{vcpu};
     vcpu::UserCode code{vcpu};
-    switch (event::on_exception(*vcpu.core_state, exception.vector, guest, code)) {
+    switch (event::run_pre_stage(*vcpu.core_state, exception.vector, guest, code)) {
         case event::Verdict::kDeliverWithPost:
-            event::on_commit(*vcpu.core_state, exception.vector, guest, code);
+            event::run_post_stage(*vcpu.core_state, exception.vector, guest, code);
             [[fallthrough]];
         case event::Verdict::kDeliver:
             vcpu.waiting.exception = exception;
@@ -96,9 +96,9 @@ vcpu::After on_exception(vcpu::Vcpu& vcpu, const vcpu::Exit& exit) {
 bool on_guest_nmi(vcpu::Vcpu& vcpu) {
     vcpu::GuestView guest{vcpu};
     vcpu::UserCode code{vcpu};
-    const event::Verdict verdict = event::on_exception(*vcpu.core_state, kNmi, guest, code);
+    const event::Verdict verdict = event::run_pre_stage(*vcpu.core_state, kNmi, guest, code);
     if (verdict == event::Verdict::kDeliverWithPost)
-        event::on_commit(*vcpu.core_state, kNmi, guest, code);
+        event::run_post_stage(*vcpu.core_state, kNmi, guest, code);
     return verdict != event::Verdict::kIgnore;
 }
 

@@ -31,27 +31,30 @@ Fate ignore(vcpu::Vcpu& vcpu, u8 vector, vcpu::GuestView& guest) {
     return Fate::kIgnored;
 }
 
-/// Runs the events of an interrupt root mode has accepted, and has it delivered or ignored.
-Fate on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
-    event::CoreState& state = *vcpu.core_state;
+/// Runs the events of a hooked interrupt.
+[[gnu::noinline]] Fate run_events(vcpu::Vcpu& vcpu, u8 vector) {
     vcpu::GuestView guest{vcpu};
     vcpu::UserCode code{vcpu};
-    Fate fate = Fate::kDelivered;
-    switch (event::on_arrival(state, vector, guest, code)) {
+    switch (event::run_pre_stage(*vcpu.core_state, vector, guest, code)) {
         case event::Verdict::kDeliverWithPost:
             vcpu.waiting.posts.add(vector);
             [[fallthrough]];
         case event::Verdict::kDeliver:
-            break;
+            return Fate::kDelivered;
         case event::Verdict::kIgnore:
-            fate = ignore(vcpu, vector, guest);
             break;
     }
-    if (fate == Fate::kDelivered) {
-        vcpu.waiting.interrupts.add(vector);
-        vcpu.short_circuit.on_delivered(vector);
-    }
-    return fate;
+    return ignore(vcpu, vector, guest);
+}
+
+/// Has an interrupt root mode has accepted delivered, or ignored if its events say so.
+Fate on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
+    if (event::count_arrival(*vcpu.core_state, vector) &&
+        run_events(vcpu, vector) == Fate::kIgnored)
+        return Fate::kIgnored;
+    vcpu.waiting.interrupts.add(vector);
+    vcpu.short_circuit.on_delivered(vector);
+    return Fate::kDelivered;
 }
 
 }  // namespace
@@ -59,7 +62,7 @@ Fate on_arrival(vcpu::Vcpu& vcpu, u8 vector) {
 void on_commit(vcpu::Vcpu& vcpu, u8 vector) {
     vcpu::GuestView guest{vcpu};
     vcpu::UserCode code{vcpu};
-    event::on_commit(*vcpu.core_state, vector, guest, code);
+    event::run_post_stage(*vcpu.core_state, vector, guest, code);
 }
 
 vcpu::After on_external_interrupt(vcpu::Vcpu& vcpu, const vcpu::Exit&) {

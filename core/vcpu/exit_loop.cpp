@@ -42,6 +42,20 @@ void adopt_if_published(Vcpu& vcpu) {
     reconsider_ignored(vcpu);
 }
 
+/// Has the post stage run for the interrupt the next entry is to deliver. What that does to the
+/// guest may have the interrupt wait after all; the stage is not run for it again (STG-4).
+void run_post_stage(Vcpu& vcpu) {
+    while (!vcpu.waiting.posts.empty())
+        [[unlikely]] {
+            const s32 vector =
+                deliverable_interrupt(vcpu.waiting, vcpu.backend->interruptibility());
+            if (vector < 0 || !vcpu.waiting.posts.contains(u8(vector)))
+                return;
+            vcpu.waiting.posts.remove(u8(vector));
+            vcpu.machine->exits.commit(vcpu, u8(vector));
+        }
+}
+
 /// Text that was gathered long enough goes out; who sleeps in read() is woken when there are
 /// messages: by one NMI on this core, which the shim's handler turns into a wake-up.
 void tend_messages(Vcpu& vcpu) {
@@ -65,24 +79,6 @@ void update_intercept(Vcpu& vcpu) {
     vcpu.backend->intercept_interrupts(on);
 }
 
-/// Whether the plan delivers an interrupt that an event wants to see committed.
-bool has_post(const Vcpu& vcpu, const EntryPlan& plan) {
-    return plan.inject.valid && plan.inject.type == EventType::kExternalInterrupt &&
-           vcpu.waiting.posts.contains(plan.inject.vector);
-}
-
-/// Has the post stage run, which may leave a guest that cannot take the interrupt any more: the
-/// decision is made anew (STG-4).
-EntryPlan run_post_stage(Vcpu& vcpu, EntryPlan plan) {
-    while (has_post(vcpu, plan)) {
-        vcpu.waiting.posts.remove(plan.inject.vector);
-        vcpu.waiting.interrupts.add(plan.inject.vector);
-        vcpu.machine->exits.commit(vcpu, plan.inject.vector);
-        plan = prepare_entry(vcpu.waiting, vcpu.backend->interruptibility());
-    }
-    return plan;
-}
-
 /// Gives the guest what the plan says. A refused delivery leaves the interrupt waiting and gives
 /// the guest the fault instead, as the processor would.
 void inject_planned(Vcpu& vcpu) {
@@ -90,8 +86,6 @@ void inject_planned(Vcpu& vcpu) {
     // What was cut short has been counted before, or came to the guest without us.
     const bool is_redelivery = vcpu.waiting.in_flight.valid;
     EntryPlan plan = prepare_entry(vcpu.waiting, backend.interruptibility());
-    if (!is_redelivery && !vcpu.waiting.posts.empty()) [[unlikely]]
-        plan = run_post_stage(vcpu, plan);
     if (plan.inject.valid) {
         PendingEvent fault;
         if (backend.inject(plan.inject, fault) == Injected::kRefused) [[unlikely]] {
@@ -116,6 +110,7 @@ void settle(Vcpu& vcpu) {
     // The last look at NMIs happens with NMIs held back: one that comes later exits at once.
     for (;;) {
         sort_nmis(vcpu);
+        run_post_stage(vcpu);
         adopt_if_published(vcpu);
         tend_messages(vcpu);
         stand_if_asked(vcpu);

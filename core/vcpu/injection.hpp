@@ -160,6 +160,17 @@ struct EntryPlan {
     bool priority_window = false;   ///< exit when the guest lowers CR8
 };
 
+/// The interrupt the next entry would deliver as things are, -1 if it delivers none.
+constexpr s32 deliverable_interrupt(const WaitingEvents& waiting, Interruptibility guest) {
+    const bool is_behind_others = waiting.in_flight.valid || waiting.exception.valid ||
+                                  !waiting.injections.empty() ||
+                                  (waiting.nmi && !waiting.nmi_blocked && !guest.nmi_shadow);
+    if (is_behind_others || waiting.interrupts.empty() || !guest.interrupt_flag || guest.shadow)
+        return -1;
+    const u8 vector = waiting.interrupts.highest();
+    return vector >> 4 > guest.task_priority ? vector : -1;
+}
+
 /// Decides what the next entry injects and takes it out of `waiting`. Called once, after all other
 /// work of an exit. Order: an event in flight, an exception, an NMI, then the highest interrupt
 /// whose class is above the guest's task priority (DLV-2, DLV-4 to DLV-6).

@@ -148,8 +148,9 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, usize size) {
         world.settle();
         test::FakeCode code;
         for (const u8 vector : {u8{0x30}, u8{0xff}}) {
-            (void)event::on_arrival(world.core(), vector, world.guest, code);
-            event::on_commit(world.core(), vector, world.guest, code);
+            (void)event::count_arrival(world.core(), vector);
+            (void)event::run_pre_stage(world.core(), vector, world.guest, code);
+            event::run_post_stage(world.core(), vector, world.guest, code);
         }
     }
     world.clear();

@@ -26,7 +26,6 @@ def test_stages_conditions_code_and_buffers(lab):
                  "!interrupt f1 core 1 condition {31c0 81faf1000000 0f94c0} code {90}",
                  ) as session:
         assert lab.kick("self f1 1 3") == "3 3 0\n"
-        session.do("events")
         triggers = [(counter(session, event, "triggers (pre)"), counter(session, event, "triggers (post)"))
                     for event in range(6)]
         assert triggers == [(3, 3), (0, 3), (0, 0), (3, 0), (3, 0), (3, 0)]

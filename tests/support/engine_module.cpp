@@ -384,9 +384,11 @@ void EngineModule::arrive(std::uint32_t core, std::uint8_t vector, std::uint32_t
     if (event::needs_adoption(on_core))
         event::adopt(on_core);
     FakeCode code;
-    const event::Verdict verdict = event::on_arrival(on_core, vector, guest, code);
+    const event::Verdict verdict = event::count_arrival(on_core, vector)
+                                       ? event::run_pre_stage(on_core, vector, guest, code)
+                                       : event::Verdict::kDeliver;
     if (verdict == event::Verdict::kDeliverWithPost)
-        event::on_commit(on_core, vector, guest, code);
+        event::run_post_stage(on_core, vector, guest, code);
     (verdict == event::Verdict::kIgnore ? on_core.stats->ignored : on_core.stats->delivered).add(1);
     for (EngineFile* file : state_->files)
         file->wake_if_readable();

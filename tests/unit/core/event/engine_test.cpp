@@ -137,7 +137,8 @@ TEST(Engine, NobodyUsesWhatWasFreed) {
             while (!is_done) {
                 if (needs_adoption(core))
                     adopt(core);
-                on_arrival(core, vector, *fixture.guests[number], fixture.code);
+                if (count_arrival(core, vector))
+                    run_pre_stage(core, vector, *fixture.guests[number], fixture.code);
                 vector = vector == 0xff ? 0x20 : static_cast<u8>(vector + 1);
                 runs.fetch_add(1, std::memory_order_relaxed);
                 std::this_thread::yield();

@@ -182,10 +182,14 @@ struct Fixture {
         return tag ? RS_OK : tag.error().code;
     }
     Verdict arrive(u32 number, u8 vector) {
-        return on_arrival(core(number), vector, *guests[number], code);
+        return count_arrival(core(number), vector)
+                   ? run_pre_stage(core(number), vector, *guests[number], code)
+                   : Verdict::kDeliver;
     }
     /// What follows an arrival whose verdict is kDeliverWithPost.
-    void commit(u32 number, u8 vector) { on_commit(core(number), vector, *guests[number], code); }
+    void commit(u32 number, u8 vector) {
+        run_post_stage(core(number), vector, *guests[number], code);
+    }
     /// Both stages, as root mode does it; the verdict.
     Verdict pass(u32 number, u8 vector) {
         const Verdict verdict = arrive(number, vector);

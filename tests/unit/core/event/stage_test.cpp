@@ -194,9 +194,9 @@ TEST(Exception, EventsAreOfTheirOwnKind) {
     EXPECT_EQ(fixture.core(0).wants_exceptions, ~u32{0});
     EXPECT_TRUE(fixture.core(0).wants_interrupts);
     test::FakeGuest& guest = *fixture.guests[0];
-    EXPECT_EQ(on_exception(fixture.core(0), 14, guest, fixture.code), Verdict::kDeliver);
+    EXPECT_EQ(run_pre_stage(fixture.core(0), 14, guest, fixture.code), Verdict::kDeliver);
     EXPECT_EQ(fixture.texts(), "fault|any|");
-    EXPECT_EQ(on_exception(fixture.core(0), 3, guest, fixture.code), Verdict::kDeliver);
+    EXPECT_EQ(run_pre_stage(fixture.core(0), 3, guest, fixture.code), Verdict::kDeliver);
     EXPECT_EQ(fixture.texts(), "any|");
     EXPECT_EQ(fixture.engine->stats(0).arrivals.get(), 0u);
     fixture.arrive(0, 0x25);

@@ -436,5 +436,57 @@ TEST(QueueException, DescribesTheFault) {
     EXPECT_FALSE(fault.has_error_code);
 }
 
+/// What the post stage saw and did; the handler is a plain function.
+struct PostStage {
+    std::vector<u8> vectors;
+    bool were_nmis_held = false;
+    bool clears_if = false;
+} post_stage;
+
+void note_commit(Vcpu& vcpu, u8 vector) {
+    auto& backend = static_cast<FakeBackend&>(*vcpu.backend);
+    post_stage.vectors.push_back(vector);
+    post_stage.were_nmis_held |= backend.nmis_are_blocked;
+    if (post_stage.clears_if)
+        backend.guest.interrupt_flag = false;
+}
+
+TEST(PostStage, RunsBeforeTheEntryThatDeliversAndWithNmisTaken_STG2) {
+    FakeMachine machine;
+    post_stage = {};
+    machine.machine->exits.commit = note_commit;
+    FakeBackend& backend = machine.backend();
+    backend.guest.interrupt_flag = false;
+    machine.vcpu().waiting.posts.add(0x31);
+    machine.arrive(0x31);
+    EXPECT_TRUE(post_stage.vectors.empty()) << "merely queued";
+    backend.guest.interrupt_flag = true;
+    machine.exit(ExitReason::kInterruptWindow);
+    EXPECT_EQ(post_stage.vectors, std::vector<u8>{0x31});
+    EXPECT_FALSE(post_stage.were_nmis_held);
+    ASSERT_EQ(backend.injected.size(), 1u);
+    EXPECT_EQ(backend.injected[0].vector, 0x31);
+    machine.arrive(0x32);
+    EXPECT_EQ(post_stage.vectors.size(), 1u) << "nobody asked for this one";
+}
+
+TEST(PostStage, WhatItDoesToTheGuestIsLookedAtAgainButItIsNotRepeated_STG4) {
+    FakeMachine machine;
+    post_stage = {.clears_if = true};
+    machine.machine->exits.commit = note_commit;
+    FakeBackend& backend = machine.backend();
+    machine.vcpu().waiting.posts.add(0x31);
+    machine.arrive(0x31);
+    EXPECT_EQ(post_stage.vectors.size(), 1u);
+    EXPECT_TRUE(backend.injected.empty());
+    EXPECT_TRUE(backend.windows.interrupt_window);
+    expect_no_loss(machine);
+    backend.guest.interrupt_flag = true;
+    machine.exit(ExitReason::kInterruptWindow);
+    EXPECT_EQ(backend.injected.size(), 1u);
+    EXPECT_EQ(post_stage.vectors.size(), 1u);
+    expect_no_loss(machine);
+}
+
 }  // namespace
 }  // namespace ringside::vcpu

@@ -244,6 +244,28 @@ TEST(PrepareEntry, GivesTheEventsOfScriptsOneAnEntry_EVT11) {
     EXPECT_FALSE(plan.interrupt_window);
 }
 
+TEST(DeliverableInterrupt, IsWhatTheEntryWouldDeliver) {
+    for (u32 bits = 0; bits < 1u << 10; ++bits) {
+        const auto is_set = [bits](u32 bit) { return (bits >> bit & 1) != 0; };
+        WaitingEvents waiting = is_set(0) ? with({0x31, 0x52}) : with({});
+        waiting.in_flight = is_set(1) ? kPageFault : PendingEvent{};
+        waiting.exception = is_set(2) ? kPageFault : PendingEvent{};
+        if (is_set(3))
+            waiting.injections.push(kPageFault);
+        waiting.nmi = is_set(4);
+        waiting.nmi_blocked = is_set(5);
+        const Interruptibility guest{.interrupt_flag = is_set(6),
+                                     .shadow = is_set(7),
+                                     .nmi_shadow = is_set(8),
+                                     .task_priority = u8(is_set(9) ? 5 : 0)};
+        const s32 vector = deliverable_interrupt(waiting, guest);
+        const EntryPlan plan = prepare_entry(waiting, guest);
+        const bool is_interrupt =
+            plan.inject.valid && plan.inject.type == EventType::kExternalInterrupt;
+        EXPECT_EQ(vector, is_interrupt ? s32{plan.inject.vector} : -1) << bits;
+    }
+}
+
 TEST(InjectionQueue, RefusesMoreThanItHolds) {
     InjectionQueue queue;
     for (u32 round = 0; round < 3; ++round) {
