@@ -95,7 +95,17 @@ finish() {
     [ $((passed + skipped)) -gt 0 ] || { echo "err, no test matches '$filter'" >&2; exit 1; }
     exit 0
 }
-trap 'echo "interrupted" >&2; failures+=("interrupted"); failed=$((failed + 1)); finish' INT TERM HUP
+beside= # the process group of a stage that runs beside this one
+interrupted() {
+    echo "interrupted" >&2
+    if [ -n "$beside" ]; then
+        kill -INT -- "-$beside" 2>/dev/null
+        wait "$beside"
+    fi
+    failures+=("interrupted") failed=$((failed + 1))
+    finish
+}
+trap interrupted INT TERM HUP
 
 check_format() {
     # The shim and the test modules follow the kernel's own layout; the rest is clang-format's.
@@ -150,6 +160,13 @@ run_pytest() {
     return "$status"
 }
 
+wait_for_bochs() {
+    local status=0
+    wait "$beside" || status=$?
+    cat "$logs/lab-bochs.log"
+    return "$status"
+}
+
 groups=(build test)
 [ $mode = quick ] || groups+=(lab)
 [ $mode = full ] && groups+=(full)
@@ -200,7 +217,7 @@ if [ $mode = full ]; then
         fi
     done
     if stage "build fuzz" build_preset fuzz build-fuzz fuzzers; then
-        for target in script frames commands registration messages; do check "fuzz $target" fuzz $target; done
+        for target in script frames commands registration messages assembler; do check "fuzz $target" fuzz $target; done
     else
         failed=$((failed + 1)) failures+=("build fuzz")
     fi
@@ -209,9 +226,18 @@ fi
 if [ $mode = quick ]; then
     [ -n "$filter" ] || skip "lab tests" "--quick"
 elif [ -d tests/lab ]; then
-    lab_options=()
-    [ $mode = full ] && lab_options=(--full-run)
-    stage lab run_pytest lab tests/lab "${lab_options[@]}" || :
-    count $logs/lab.xml ""
+    lab_options=(tests/lab)
+    [ $mode = full ] && lab_options+=(--full-run)
+    # Both emulators side by side; what Bochs said is shown when it has ended. A process group of its
+    # own takes an interrupt as pytest expects it, and only once.
+    set -m
+    run_pytest lab-bochs --emulator bochs "${lab_options[@]}" >/dev/null &
+    beside=$!
+    set +m
+    stage lab-qemu run_pytest lab-qemu --emulator qemu "${lab_options[@]}" || :
+    stage lab-bochs wait_for_bochs || :
+    beside=
+    count $logs/lab-qemu.xml ""
+    count $logs/lab-bochs.xml ""
 fi
 finish

@@ -4,6 +4,9 @@
 A test gets a debuggee that answers, and fails when its console shows trouble afterwards. The
 runtime and state folders are the run's own, so a user's labs are not touched; console logs are
 copied to the build folder's test-logs.
+
+--emulator qemu|bochs keeps the tests of one emulator, so that two runs side by side do them all:
+a debuggee in Bochs keeps one core of the host busy and waits for nothing.
 """
 
 import os
@@ -19,6 +22,27 @@ SERIAL_SOCKET = "line"
 SERIAL_LINE = ("--qemu", "-serial", "--qemu", f"unix:{SERIAL_SOCKET},server=on,wait=off")
 
 LOGS = BUILD / "test-logs"
+
+BOCHS_FIXTURES = {"lab_vmx", "lab_vmx1", "keeper_of_vmx", "keeper_of_vmx1"}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--emulator", choices=("qemu", "bochs"), help="only the tests of this one")
+
+
+def wants_bochs(item):
+    """Whether a test's debuggee, or any of them, runs in Bochs."""
+    machine = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return (not BOCHS_FIXTURES.isdisjoint(item.fixturenames) or item.module.__name__ == "vmx_lab_test"
+            or any(word in ("vmx", "vmx1", "bochs") for word in machine if isinstance(word, str)))
+
+
+def pytest_collection_modifyitems(config, items):
+    emulator = config.getoption("--emulator")
+    if emulator:
+        chosen = [item for item in items if wants_bochs(item) == (emulator == "bochs")]
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+        items[:] = chosen
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -50,9 +50,9 @@ def compare(cores, first, last, counted, lines):
 
 
 def test_counts_equal_the_kernels_on_two_cores(lab):
-    total = compare(2, *count_under_load(lab, 8))
+    total = compare(2, *count_under_load(lab, 3 if lab.is_vmx() else 8))
     print(f"{total} interrupts")
-    assert total > 2000
+    assert total > (800 if lab.is_vmx() else 2000)
 
 
 def test_counts_equal_the_kernels_on_four_cores(lab4):

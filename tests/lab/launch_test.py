@@ -26,8 +26,8 @@ def test_a_launch_that_fails_on_the_last_of_four_cores_is_rolled_back(lab4):
 def test_many_launches_under_load_leave_no_memory_behind(lab):
     lab.out("launch cycle 4")
     before = free_memory_kb(lab)
-    load = Background(lab, "workload mixed 8")
-    lab.out(f"launch cycle {20 if lab.is_vmx() else 100}", timeout=180)
+    load = Background(lab, f"workload mixed {3 if lab.is_vmx() else 8}")
+    lab.out(f"launch cycle {10 if lab.is_vmx() else 100}", timeout=180)
     load.finish(150)
     assert before[0] - free_memory_kb(lab)[0] < SLACK_KB
 
