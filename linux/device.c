@@ -208,6 +208,9 @@ union fixed_request {
 	struct rs_event_stat stat;
 	struct rs_flush flush;
 	struct rs_ring ring;
+	struct rs_symbol symbol;
+	struct rs_idt idt;
+	struct rs_process process;
 };
 
 static size_t fixed_size(u32 number)
@@ -226,6 +229,12 @@ static size_t fixed_size(u32 number)
 		return sizeof(struct rs_flush);
 	case RS_NR_RING:
 		return sizeof(struct rs_ring);
+	case RS_NR_SYMBOL:
+		return sizeof(struct rs_symbol);
+	case RS_NR_PROCESS:
+		return sizeof(struct rs_process);
+	case RS_NR_IDT:
+		return sizeof(struct rs_idt);
 	default:
 		return 0;
 	}
@@ -279,6 +288,18 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 	case RS_NR_RING:
 		error = rs_core_ring(client->id, &request.ring);
 		request.ring.error = error;
+		break;
+	case RS_NR_SYMBOL:
+		error = rs_symbol_request(&request.symbol);
+		request.symbol.error = error;
+		break;
+	case RS_NR_PROCESS:
+		error = rs_process_request(&request.process);
+		request.process.error = error;
+		break;
+	case RS_NR_IDT:
+		error = rs_idt_request(&request.idt);
+		request.idt.error = error;
 		break;
 	}
 	mutex_unlock(&rs_core_mutex);

@@ -27,6 +27,11 @@ void rs_device_close(void);
 int rs_errno(u32 error);
 void rs_wake_readers(void);
 
+/* symbols.c: RS_ERR_*; they work without a hypervisor whoever holds the mutex. */
+u32 rs_symbol_request(struct rs_symbol *request);
+u32 rs_process_request(struct rs_process *request);
+u32 rs_idt_request(struct rs_idt *request);
+
 /* hotplug.c: the ways a CPU leaves or the system ends. */
 int rs_hotplug_register(void);
 void rs_hotplug_unregister(void);

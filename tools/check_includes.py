@@ -23,7 +23,7 @@ LINUX = "linux"
 NONE = "none"
 
 DEBUGGER_CORE = ["uapi", "core/base", "core/x86", "core/ring", "core/script"]
-DEBUGGER_LEAVES = ["language", "symbols", "disasm", "output", "transport"]
+DEBUGGER_LEAVES = ["language", "symbols", "disasm", "assembler", "output", "transport"]
 
 
 def debugger(*folders):
@@ -62,6 +62,7 @@ TABLE = [
     ("debugger/language", debugger(), HOSTED),
     ("debugger/symbols", debugger(), HOSTED),
     ("debugger/disasm", debugger(), HOSTED),
+    ("debugger/assembler", debugger(), HOSTED),
     ("debugger/output", debugger(), HOSTED),
     ("debugger/transport", debugger(), HOSTED),
     ("debugger/debuggee", debugger(*DEBUGGER_LEAVES), HOSTED),

@@ -24,6 +24,8 @@ build  libasio-dev        event loop, sockets, signals
 build  nettle-dev         keyed hash that lets two ends of a link know each other
 build  nlohmann-json3-dev  reads QEMU's control protocol
 build  zlib1g-dev         CRC-32 of the frames on a link
+build  llvm-14-dev        the assembler
+build  libzydis-dev       the disassembler
 build  libgtest-dev       unit tests (the release preset configures them)
 build  libgmock-dev       unit tests: matchers
 build  librapidcheck-dev  property tests

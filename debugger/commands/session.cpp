@@ -94,6 +94,9 @@ Outcome Session::execute(std::string_view command) {
 }
 
 std::string Session::prompt() const {
+    if (const AttachedProcess* process = processes_.active())
+        return fmt::format("{0:x}:{0:x} (running) {1}Ringside> ", process->pid,
+                           process->is_32bit ? "u86" : "u64");
     return debuggee_.is_connected() && debuggee_.is_remote()
                ? fmt::format("[{}] Ringside> ", debuggee_.label())
                : "Ringside> ";
@@ -214,6 +217,7 @@ void Session::disconnect() {
 
 void Session::forget_debuggee() {
     loaded_here_ = false;
+    processes_.clear();
     forget_events();
 }
 

@@ -12,6 +12,7 @@
 
 #include "commands/event_scripts.hpp"
 #include "commands/problem.hpp"
+#include "commands/processes.hpp"
 #include "commands/spec.hpp"
 #include "debuggee/debuggee.hpp"
 #include "language/evaluator.hpp"
@@ -56,7 +57,8 @@ public:
     /// does nothing. Problems are printed.
     Outcome execute(std::string_view command);
 
-    /// "Ringside> ", with the address of a remote debuggee in front (specification section 13).
+    /// "Ringside> ", with the address of a remote debuggee or the active process in front
+    /// (specification section 13).
     std::string prompt() const;
 
     transport::Loop& loop() { return loop_; }
@@ -66,6 +68,8 @@ public:
     EventScripts& event_scripts() { return event_scripts_; }
     /// Where events' text may be forwarded to; they outlive connections.
     output::Outputs& outputs() { return outputs_; }
+    /// Those of the debuggee that the user works with.
+    Processes& processes() { return processes_; }
     /// Runs scripts while there is no hypervisor to do it.
     language::Evaluator& evaluator() { return evaluator_; }
     /// Global script variables assigned since the hypervisor was loaded.
@@ -146,6 +150,7 @@ private:
     debuggee::Debuggee debuggee_;
     EventScripts event_scripts_;
     output::Outputs outputs_;
+    Processes processes_;
     language::Evaluator evaluator_;
     std::vector<std::string> known_globals_;
     /// Per core and event: offset of the next record of a binary message.

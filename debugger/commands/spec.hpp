@@ -72,8 +72,10 @@ std::string help_overview();
 // The families, one file each.
 std::span<const CommandSpec> connection_commands();
 std::span<const CommandSpec> vmm_commands();
-std::span<const CommandSpec> interrupt_commands();
+std::span<const CommandSpec> registration_commands();
 std::span<const CommandSpec> event_commands();
+std::span<const CommandSpec> process_commands();
+std::span<const CommandSpec> machine_commands();
 std::span<const CommandSpec> output_commands();
 std::span<const CommandSpec> script_commands();
 std::span<const CommandSpec> session_commands();

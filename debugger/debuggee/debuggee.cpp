@@ -320,6 +320,33 @@ Reply<std::uint64_t> Debuggee::flush() {
     return done->count;
 }
 
+Reply<std::uint64_t> Debuggee::address_of(const std::string& name) {
+    rs_symbol symbol{};
+    if (name.empty() || name.size() >= sizeof(symbol.name))
+        return Failure{
+            .kind = Failure::Kind::kRefused, .error_number = ENOENT, .code = RS_ERR_NO_SYMBOL};
+    std::memcpy(symbol.name, name.c_str(), name.size());
+    const auto done = request_structure(RS_IOC_SYMBOL, symbol);
+    if (!done)
+        return done.failure();
+    return done->address;
+}
+
+Reply<std::string> Debuggee::symbol_at(std::uint64_t address) {
+    const auto done = request_structure(RS_IOC_SYMBOL, rs_symbol{.address = address});
+    if (!done)
+        return done.failure();
+    return std::string{done->name, strnlen(done->name, sizeof(done->name))};
+}
+
+Reply<rs_process> Debuggee::process(std::uint32_t pid) {
+    return request_structure(RS_IOC_PROCESS, rs_process{.pid = pid});
+}
+
+Reply<rs_idt> Debuggee::idt(std::uint32_t first, std::uint32_t count) {
+    return request_structure(RS_IOC_IDT, rs_idt{.first = first, .count = count});
+}
+
 Reply<rs_ring> Debuggee::ring(const rs_ring& request) {
     return request_structure(RS_IOC_RING, request);
 }

@@ -133,6 +133,16 @@ public:
     /// for example.
     Reply<void> drain();
 
+    /// Where a name of the kernel or of a module ("module:name") stands; c000100d if nowhere.
+    Reply<std::uint64_t> address_of(const std::string& name);
+    /// What stands at an address: "asm_exc_page_fault+0x0/0x30"; c000100d if nothing known does.
+    Reply<std::string> symbol_at(std::uint64_t address);
+    /// A process; c000001e if there is none of that number.
+    Reply<rs_process> process(std::uint32_t pid);
+    /// Addresses of interrupt handlers `first` and following, `count` of them, and the core whose
+    /// table it is.
+    Reply<rs_idt> idt(std::uint32_t first, std::uint32_t count);
+
     /// Asks for a core's ring, and hands back what was read of it (ringside/ring.h).
     Reply<rs_ring> ring(const rs_ring& request);
     /// The open device for mmap() and poll(); -1 if there is none on this machine.

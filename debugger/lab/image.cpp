@@ -52,11 +52,20 @@ Outcome<std::vector<Item>> list_items(const BuildParts& parts, const Kernel& ker
         items.push_back({"bin/" + file.filename().string(), file, 0755, true});
     if (!parts.program.empty()) {
         items.push_back({"bin/ringside", parts.program, 0755, true});
-        const auto libraries = libraries_of(parts.program);
-        if (!libraries)
-            return libraries.failure();
-        for (const fs::path& file : *libraries)
+        std::set<fs::path> libraries;
+        for (const fs::path& file : {parts.program, parts.assembler}) {
+            if (file.empty())
+                continue;
+            const auto found = libraries_of(file);
+            if (!found)
+                return found.failure();
+            libraries.insert(found->begin(), found->end());
+        }
+        for (const fs::path& file : libraries)
             items.push_back({file.relative_path().string(), file, 0755, false});
+        if (!parts.assembler.empty())
+            items.push_back(
+                {"bin/" + parts.assembler.filename().string(), parts.assembler, 0755, false});
     }
     return items;
 }
@@ -144,6 +153,7 @@ BuildParts find_parts(const fs::path& build_folder) {
         return fs::is_regular_file(file) ? file : fs::path{};
     };
     BuildParts parts{.program = if_there("ringside"),
+                     .assembler = if_there("ringside-asm.so"),
                      .module = if_there("linux/ringside/ringside.ko"),
                      .shell_server = if_there("debugger/lab/ringside-lab-shell"),
                      .loader = if_there("debugger/lab/ringside-lab-loader"),

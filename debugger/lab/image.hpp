@@ -13,6 +13,7 @@ namespace ringside::lab {
 /// What a build folder has for the debuggee. Paths are empty where a part was not built.
 struct BuildParts {
     std::filesystem::path program;                 ///< ringside
+    std::filesystem::path assembler;               ///< ringside-asm.so
     std::filesystem::path module;                  ///< linux/ringside/ringside.ko
     std::filesystem::path shell_server;            ///< debugger/lab/ringside-lab-shell
     std::filesystem::path loader;                  ///< debugger/lab/ringside-lab-loader

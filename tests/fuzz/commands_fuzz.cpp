@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "commands/command_reader.hpp"
-#include "commands/interrupt_command.hpp"
+#include "commands/event_command.hpp"
 #include "commands/token.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
                 std::abort();
         if (scan.tokens.empty())
             continue;
-        const auto parsed = parse_interrupt(std::span{scan.tokens}.subspan(1));
+        const auto parsed = parse_event_command(kInterrupts, std::span{scan.tokens}.subspan(1));
         if (const auto* problem = std::get_if<Problem>(&parsed))
             if (problem->text.empty() || problem->where.value_or(0) > command->size())
                 std::abort();

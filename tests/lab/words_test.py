@@ -49,3 +49,30 @@ def test_scripts_vote_on_each_interrupt(lab):
         lines = session.finish("events c all", "unload")
     warnings = [line for line in lines if "event_sc() does nothing in stage post" in line]
     assert len(warnings) == 1
+
+
+def test_assembly_counts_as_its_bytes_do_and_is_contained(lab):
+    """Rows 29, 34, 35: INT-12, INT-14, CTX-9, CTX-10."""
+    lab.kick("snap")
+    ends = ["mov rax, [0]", "l: jmp l"]
+    with Session(lab,
+                 '!interrupt f1 core 1 buffer 8 asm code { inc qword ptr [rcx] } script { printf("a %x\\n", dq($buffer)); }',
+                 '!interrupt f1 core 1 buffer 8 code {48 ff 01} script { printf("h %x\\n", dq($buffer)); }',
+                 "!interrupt f1 core 1 asm condition { cmp rdx, 0xf1; sete al; movzx eax, al } script { .n++; }",
+                 "!interrupt f1 core 1 asm condition { cmp rdx, 0xf2; sete al; movzx eax, al } asm code { nop }",
+                 # The kernel's symbols; a few lines in one block.
+                 "!interrupt f1 core 1 buffer 8 asm code {\n"
+                 "  mov rax, [jiffies]  # now\n  test rax, rax\n  jz none\n"
+                 "  mov rdx, <linux_banner>; cmp dword ptr [rdx], 0x756e694c; jne none\n"
+                 "  inc qword ptr [rcx]\nnone:\n}",
+                 *(f"!interrupt f1 core 1 asm code {{ {text} }}" for text in ends)) as session:
+        assert lab.kick("self f1 1 3") == "3 3 0\n"
+        assert [counter(session, event, "triggers (pre)") for event in range(5)] == [3, 3, 3, 0, 3]
+        before = len(session.lines)
+        session.do("events")
+        assert [line.endswith("[faulted]") for line in session.lines[before:] if "abled)" in line] == \
+            [False] * 5 + [True] * 2
+        lines = session.finish("events c all", "unload")
+    for name in "ah":
+        assert [line for line in lines if line.startswith(f"{name} ")] == [f"{name} {n}" for n in (1, 2, 3)]
+    assert lab.out("echo fine") == "fine\n"

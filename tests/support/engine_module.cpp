@@ -10,6 +10,8 @@
 #include <cstring>
 #include <map>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,11 +46,34 @@ private:
     static constexpr usize kPage = 4096;
 };
 
+constexpr u32 kLastProcess = 1;
+
+// The kernel's names, for '!idt' and the assembler.
+constexpr u64 kHandlers = 0xffff'ffff'81e0'0000;
+constexpr u64 kHandlerBytes = 0x10;
+constexpr u64 kJiffies = 0xffff'ffff'82a0'6c00;
+
+u32 find_symbol(rs_symbol& symbol) {
+    const std::string_view name{symbol.name, strnlen(symbol.name, sizeof(symbol.name))};
+    if (!name.empty()) {
+        symbol.address = kJiffies;
+        return name == "jiffies" ? RS_OK : RS_ERR_NO_SYMBOL;
+    }
+    const u64 vector = (symbol.address - kHandlers) / kHandlerBytes;
+    if (symbol.address < kHandlers || vector > 0xff)
+        return RS_ERR_NO_SYMBOL;
+    const std::string text = vector == 0xec   ? "asm_sysvec_apic_timer_interrupt+0x0/0x20"
+                             : vector == 0x30 ? "irq_entry+0x10/0x40 [nvme]"
+                                              : "asm_common+0x0/0x10";
+    std::memcpy(symbol.name, text.c_str(), text.size() + 1);
+    return RS_OK;
+}
+
 class SmallMachine final : public event::Machine {
 public:
     explicit SmallMachine(u32 cores) : cores_{cores} {}
     bool core_exists(u32 core) override { return core < cores_; }
-    bool pid_exists(u32 pid) override { return pid <= 1; }
+    bool pid_exists(u32 pid) override { return pid <= kLastProcess; }
 
 private:
     u32 cores_;
@@ -173,6 +198,19 @@ public:
         if (request == RS_IOC_EVENT_STAT)
             return answer<rs_event_stat>(argument, [&](rs_event_stat& stat) {
                 return if_loaded([&] { return code_of(state_->loaded->registry->stat(stat)); });
+            });
+        if (request == RS_IOC_SYMBOL)
+            return answer<rs_symbol>(argument, find_symbol);
+        if (request == RS_IOC_IDT)
+            return answer<rs_idt>(argument, [](rs_idt& table) {
+                for (u32 i = 0; i < table.count; ++i)
+                    table.handler[i] = kHandlers + (table.first + i) * kHandlerBytes;
+                return u32{RS_OK};
+            });
+        if (request == RS_IOC_PROCESS)
+            return answer<rs_process>(argument, [](rs_process& process) {
+                std::memcpy(process.name, "init", 5);
+                return u32{process.pid <= kLastProcess ? RS_OK : RS_ERR_BAD_PID};
             });
         if (request == RS_IOC_FLUSH)
             return answer<rs_flush>(argument, [&](rs_flush& flush) {

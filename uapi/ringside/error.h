@@ -41,6 +41,7 @@
     X(COMMAND_TOO_LARGE, 0xc000100au, EMSGSIZE, "command text too large")                         \
     X(UNKNOWN_FIELDS, 0xc000100bu, E2BIG, "request has fields this version does not know")        \
     X(TOO_MANY_ACTIONS, 0xc000100cu, ENOSPC, "at most 16 actions per event")                      \
+    X(NO_SYMBOL, 0xc000100du, ENOENT, "no such symbol")                                           \
     X(NO_SVM, 0xc0001010u, ENODEV, "this processor has neither AMD SVM nor Intel VMX")            \
     X(DISABLED_BY_FIRMWARE, 0xc0001011u, ENODEV, "virtualization is disabled by the firmware")    \
     X(OTHER_HYPERVISOR, 0xc0001012u, EBUSY, "another hypervisor module is active (kvm?)")         \

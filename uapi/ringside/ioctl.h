@@ -31,7 +31,10 @@
 #define RS_NR_EVENT_STAT 0x14u
 #define RS_NR_FLUSH 0x20u
 #define RS_NR_RING 0x23u
+#define RS_NR_IDT 0x32u
 #define RS_NR_EVAL 0x35u
+#define RS_NR_SYMBOL 0x36u
+#define RS_NR_PROCESS 0x37u
 
 #define RS_IOC_VERSION RS_IOC(RS_NR_VERSION, struct rs_version)
 #define RS_IOC_LOAD RS_IOC(RS_NR_LOAD, struct rs_load)
@@ -43,6 +46,9 @@
 #define RS_IOC_EVENT_STAT RS_IOC(RS_NR_EVENT_STAT, struct rs_event_stat)
 #define RS_IOC_FLUSH RS_IOC(RS_NR_FLUSH, struct rs_flush)
 #define RS_IOC_RING RS_IOC(RS_NR_RING, struct rs_ring)
+#define RS_IOC_IDT RS_IOC(RS_NR_IDT, struct rs_idt)
+#define RS_IOC_SYMBOL RS_IOC(RS_NR_SYMBOL, struct rs_symbol)
+#define RS_IOC_PROCESS RS_IOC(RS_NR_PROCESS, struct rs_process)
 #define RS_IOC_EVAL RS_IOC(RS_NR_EVAL, struct rs_eval) /* image */
 
 #define RS_MAX_REQUEST_BYTES 0x200000u /* largest image of any request */
@@ -96,5 +102,45 @@ struct rs_eval {        /* 0x48 bytes, then program; on return, then text */
     __u64 reserved2[2]; /* 0x38 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_eval) == 0x48, "rs_eval");
+
+#define RS_MAX_SYMBOL_NAME 208u
+
+/* A name of the kernel or of one of its modules: its address, or what stands at an address. */
+struct rs_symbol {  /* 0xe8 bytes */
+    __u32 size;     /* 0x00 */
+    __u32 error;    /* 0x04 out: RS_ERR_NO_SYMBOL */
+    __u64 address;  /* 0x08 in if name is empty, else out */
+    __u64 reserved; /* 0x10 */
+    /* 0x18 zero-terminated; in: "jiffies", "module:name"; out: "name+0x2/0x40 [module]" */
+    char name[RS_MAX_SYMBOL_NAME];
+};
+RS_STATIC_ASSERT(sizeof(struct rs_symbol) == 0xe8, "rs_symbol");
+
+#define RS_PROCESSF_32BIT (1u << 0) /* its program is one for 32-bit processors */
+
+/* A process by its tgid in the initial namespace. */
+struct rs_process { /* 0x28 bytes */
+    __u32 size;     /* 0x00 */
+    __u32 error;    /* 0x04 out: RS_ERR_BAD_PID if there is none */
+    __u32 pid;      /* 0x08 */
+    __u32 flags;    /* 0x0c out: RS_PROCESSF_* */
+    char name[16];  /* 0x10 out: of its program, zero-terminated */
+    __u64 reserved; /* 0x20 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_process) == 0x28, "rs_process");
+
+#define RS_IDT_CHUNK 32u
+
+/* Entries of the interrupt descriptor table of the core the request runs on. */
+struct rs_idt {                  /* 0x118 bytes */
+    __u32 size;                  /* 0x00 */
+    __u32 error;                 /* 0x04 out: RS_ERR_* */
+    __u32 first;                 /* 0x08 first entry, 0 to 255 */
+    __u32 count;                 /* 0x0c entries, at most RS_IDT_CHUNK, none above 255 */
+    __u32 core;                  /* 0x10 out */
+    __u32 reserved;              /* 0x14 */
+    __u64 handler[RS_IDT_CHUNK]; /* 0x18 out: address of the handler; 0 behind the table's end */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_idt) == 0x118, "rs_idt");
 
 #endif

@@ -178,6 +178,12 @@ RS_API int rs_command(struct rs_handle* handle, const char* text, rs_sink sink, 
  * *length says how much it takes; EINVAL: not accepted, rs_error_text() says why. */
 RS_API int rs_compile(struct rs_handle* handle, const char* script, void* blob, size_t* length);
 
+/* Assembles Intel syntax for rs_event_add_code() and rs_event_condition(), as 'asm code' does. The
+ * debuggee of `handle` knows the kernel's symbols; NULL: there are none. *length: room at `bytes`,
+ * then bytes of the code. ENOSPC: too little room, *length says how much it takes; EINVAL: not
+ * accepted, rs_error_text() says why and at which byte. */
+RS_API int rs_assemble(struct rs_handle* handle, const char* text, void* bytes, size_t* length);
+
 /* A sentence for what a function returned; never NULL, valid for ever. */
 RS_API const char* rs_strerror(int code);
 /* What there is to say of the calling thread's last failure, several lines perhaps; valid until its

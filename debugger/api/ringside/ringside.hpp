@@ -112,6 +112,15 @@ public:
         return image;
     }
 
+    /// @return machine code for Event::add_code() and condition(), empty when `error` is set
+    std::vector<std::byte> assemble(const std::string& text, std::error_code& error) {
+        std::vector<std::byte> code(RS_MAX_ACTION_BYTES);
+        std::size_t length = code.size();
+        error = make_api_error(::rs_assemble(handle_.get(), text.c_str(), code.data(), &length));
+        code.resize(error ? 0 : length);
+        return code;
+    }
+
     explicit operator bool() const { return handle_ != nullptr; }
     rs_handle* get() const { return handle_.get(); }
 

@@ -167,6 +167,51 @@ static void not_loaded(void) {
           "mmap while not loaded: %s", strerror(errno));
 }
 
+/* Requests that need no hypervisor. */
+static void always_there(void) {
+    struct rs_symbol symbol = {.size = sizeof symbol, .name = "jiffies"};
+    struct rs_idt table = {.size = sizeof table, .first = 0xe0, .count = 32};
+    struct rs_process process = {.size = sizeof process, .pid = 1};
+
+    expect("symbol", request(RS_IOC_SYMBOL, &symbol), 0, symbol.error, 0);
+    check(symbol.address >> 47 != 0, "jiffies at %llx", symbol.address);
+    symbol.name[0] = 0;
+    expect("name", request(RS_IOC_SYMBOL, &symbol), 0, symbol.error, 0);
+    check(strncmp(symbol.name, "jiffies", 7) == 0, "not jiffies: %s", symbol.name);
+    symbol = (struct rs_symbol){.size = sizeof symbol, .name = "no_such_name"};
+    expect("no such symbol", request(RS_IOC_SYMBOL, &symbol), ENOENT, symbol.error,
+           RS_ERR_NO_SYMBOL);
+    symbol = (struct rs_symbol){.size = sizeof symbol, .address = 0x1000};
+    expect("no such address", request(RS_IOC_SYMBOL, &symbol), ENOENT, symbol.error,
+           RS_ERR_NO_SYMBOL);
+    memset(symbol.name, 'x', sizeof symbol.name);
+    expect("name without end", request(RS_IOC_SYMBOL, &symbol), EINVAL, symbol.error,
+           RS_ERR_BAD_IMAGE);
+    symbol = (struct rs_symbol){.size = sizeof symbol, .reserved = 1};
+    expect("symbol, reserved", request(RS_IOC_SYMBOL, &symbol), EINVAL, symbol.error,
+           RS_ERR_BAD_IMAGE);
+
+    expect("idt", request(RS_IOC_IDT, &table), 0, table.error, 0);
+    check(table.handler[0xec - 0xe0] >> 47 != 0, "the timer's handler: %llx", table.handler[12]);
+    table = (struct rs_idt){.size = sizeof table, .first = 0xe1, .count = 32};
+    expect("idt, beyond", request(RS_IOC_IDT, &table), EINVAL, table.error, RS_ERR_BAD_IMAGE);
+    table = (struct rs_idt){.size = sizeof table, .first = 0xfffffff0, .count = 32};
+    expect("idt, around", request(RS_IOC_IDT, &table), EINVAL, table.error, RS_ERR_BAD_IMAGE);
+    table = (struct rs_idt){.size = sizeof table, .count = 33};
+    expect("idt, count", request(RS_IOC_IDT, &table), EINVAL, table.error, RS_ERR_BAD_IMAGE);
+    table = (struct rs_idt){.size = sizeof table, .reserved = 1};
+    expect("idt, reserved", request(RS_IOC_IDT, &table), EINVAL, table.error, RS_ERR_BAD_IMAGE);
+
+    expect("process", request(RS_IOC_PROCESS, &process), 0, process.error, 0);
+    check(process.name[0] != 0 && process.name[15] == 0, "no name");
+    process = (struct rs_process){.size = sizeof process, .pid = 0x7ffffff0};
+    expect("no such process", request(RS_IOC_PROCESS, &process), ESRCH, process.error,
+           RS_ERR_BAD_PID);
+    process = (struct rs_process){.size = sizeof process, .pid = 1, .reserved = 1};
+    expect("process, reserved", request(RS_IOC_PROCESS, &process), EINVAL, process.error,
+           RS_ERR_BAD_IMAGE);
+}
+
 /* Sizes, reserved fields, pointers of requests without data behind them (API-2). */
 static void fixed_requests(void) {
     struct {
@@ -456,6 +501,7 @@ int main(void) {
         perror("/dev/ringside");
         return 1;
     }
+    always_there();
     not_loaded();
     fixed_requests();
     fields();

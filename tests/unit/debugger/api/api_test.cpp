@@ -316,4 +316,20 @@ TEST_F(CppLibrary, ScriptsMessagesAndCommands) {
     EXPECT_EQ(connection.command("nonsense"), std::errc::operation_canceled);
 }
 
+TEST_F(Library, Assembles) {  // LIB-3
+    unsigned char code[16];
+    size_t length = sizeof code;
+    ASSERT_EQ(rs_assemble(handle, "inc qword ptr [rcx]", code, &length), 0) << rs_error_text();
+    ASSERT_EQ(length, sizeof kIncrement);
+    EXPECT_EQ(std::string(code, code + length), std::string(kIncrement, kIncrement + length));
+    length = 2;
+    EXPECT_EQ(rs_assemble(nullptr, "inc qword ptr [rcx]", code, &length), ENOSPC);
+    EXPECT_EQ(length, sizeof kIncrement);
+    length = sizeof code;
+    EXPECT_EQ(rs_assemble(handle, "mov rax, jiffies", code, &length), 0);
+    EXPECT_EQ(length, 7u);
+    EXPECT_EQ(rs_assemble(nullptr, "nop; mov rax, jiffies", code, &length), EINVAL);
+    EXPECT_STREQ(rs_error_text(), "assembler: unknown symbol 'jiffies' at statement 2 (byte 14)");
+}
+
 }  // namespace

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "commands/command_reader.hpp"
-#include "commands/interrupt_command.hpp"
+#include "commands/event_command.hpp"
 #include "commands/spec.hpp"
 #include "commands/token.hpp"
 #include "language/compiler.hpp"
@@ -68,10 +68,10 @@ TEST(Examples, ConsistOfCommandsAndScriptsThatCompile) {
                 compile(command.substr(scan.tokens.front().end), false, globals);
                 ++scripts;
             } else if (name == "!interrupt") {
-                const auto parsed = parse_interrupt(std::span{scan.tokens}.subspan(1));
-                const auto* interrupt = std::get_if<InterruptCommand>(&parsed);
+                const auto parsed =
+                    parse_event_command(kInterrupts, std::span{scan.tokens}.subspan(1));
+                const auto* interrupt = std::get_if<EventCommand>(&parsed);
                 ASSERT_NE(interrupt, nullptr) << std::get<Problem>(parsed).text;
-                EXPECT_FALSE(interrupt->later);
                 for (const EventBlock& block : interrupt->actions) {
                     compile(block.text, true, globals);
                     ++scripts;

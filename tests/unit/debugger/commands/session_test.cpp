@@ -346,5 +346,104 @@ TEST(SignatureLine, NamesTheDebuggee) {
               "Ringside 0.1.0 — debuggee: Linux 6.1.0-49-amd64, 2 cores, SVM");
 }
 
+TEST_F(SessionTest, AssemblyIsCodeLikeAnyOther) {  // INT-12, INT-14
+    connect_and_load();
+    run("!interrupt 2f asm condition { cmp qword ptr [rcx+0x78], 0; sete al; movzx eax, al } "
+        "asm code { inc qword ptr [rcx] } buffer 8");
+    run("!interrupt 25 asm code { mov rax, jiffies; mov rax, <jiffies+8> } condition { 90 90 90 }");
+    EXPECT_EQ(recorder_.told, "");
+    EXPECT_EQ(fail("!interrupt 25 asm code {bogus}"),
+              "err, assembler: invalid instruction mnemonic 'bogus' at statement 1\n"
+              "!interrupt 25 asm code {bogus}\n"
+              "                        ^\n"
+              "hint: see '.help !interrupt'\n");
+    EXPECT_EQ(fail("!interrupt 25 script { print(1); } asm condition {\n  nop\n  mov rax, [rbx\n}"),
+              "err, assembler: missing ']' at statement 2\n"
+              "  mov rax, [rbx\n"
+              "           ^\n"
+              "hint: see '.help !interrupt'\n");
+    EXPECT_THAT(fail("!interrupt 25 asm code { mov rax, nowhere }"),
+                StartsWith("err, assembler: unknown symbol 'nowhere' at statement 1\n"));
+    EXPECT_THAT(fail("!interrupt 25 asm condition { .align 4096; nop; .align 4096; nop }"),
+                StartsWith("err, condition too large (c0000041)\n"));
+    EXPECT_THAT(fail("!interrupt 25 asm { nop }"), StartsWith("err, 'asm' needs a { } block"));
+    EXPECT_EQ(fail("!interrupt 25 asm code { }").substr(0, 23), "err, empty 'code' block");
+    run("events");
+    EXPECT_EQ(std::ranges::count(recorder_.printed, '\n'), 2);  // nothing of what failed
+}
+
+TEST_F(SessionTest, ExceptionsAreHookedByTheSameWords) {  // row 5, row 54
+    connect_and_load();
+    run("!exception 1f script { print(1); }");
+    EXPECT_EQ(recorder_.told, "");
+    run("!exception sc on script { .seen = $context; }");
+    EXPECT_EQ(recorder_.told, "notice: this event covers all exceptions (0x0-0x1f)\n");
+    EXPECT_THAT(fail("!exception 20 script { print(1); }"),
+                StartsWith("err, entry must be 0x0 to 0x1f (use '!interrupt' for 0x20 to 0xff)\n"));
+    EXPECT_THAT(
+        fail("!interrupt 1f script { print(1); }"),
+        StartsWith("err, vector must be 0x20 to 0xff (use '!exception' for 0x0 to 0x1f)\n"));
+    EXPECT_THAT(fail("!exception e"), HasSubstr("hint: see '.help !exception'"));
+    EXPECT_THAT(run(".help !interrupt"), HasSubstr("'!exception'"));
+}
+
+TEST_F(SessionTest, SystemVectorsAreNamedWhenTheyMayBeIgnored) {  // INT-21
+    connect_and_load();
+    run("!interrupt ec sc on script { event_sc(0); }");
+    EXPECT_EQ(recorder_.told,
+              "notice: vector 0xec is sysvec_apic_timer_interrupt; ignoring or stopping it can "
+              "stall the machine\n");
+    run("!interrupt ec script { print(1); }");
+    EXPECT_EQ(recorder_.told, "");
+    run("!interrupt 31 sc on script { print(1); }");
+    EXPECT_EQ(recorder_.told, "");
+}
+
+TEST_F(SessionTest, TheActiveProcessIsTheDefault) {  // MOD-9, MOD-10, rows 12, 13
+    connect_and_load();
+    run(".attach pid 1");
+    EXPECT_EQ(session_.prompt(), "1:1 (running) u64Ringside> ");
+    run("!interrupt 30 script { printf(\"a\"); }");
+    EXPECT_EQ(recorder_.told,
+              "notice: event limited to process 1; add 'pid all' for the whole system\n");
+    run("!interrupt 31 pid all script { printf(\"b\"); }");
+    EXPECT_EQ(recorder_.told, "");
+    run("!interrupt 32 pid 0 script { printf(\"c\"); }");
+    EXPECT_EQ(recorder_.told, "");
+    run(".attach pid 0");
+    EXPECT_EQ(run(".switch"), "  1  init  (running)\n* 0  init  (running)\n");
+    run(".switch pid 1");
+    run(".detach");
+    EXPECT_EQ(session_.prompt(), "Ringside> ");
+    EXPECT_EQ(run(".switch"), "  0  init  (running)\n");
+    run("!interrupt 33 script { printf(\"d\"); }");
+    EXPECT_EQ(recorder_.told, "");
+    // What was registered stays as it was.
+    recorder_.printed.clear();
+    for (const std::uint32_t pid : {0u, 1u})
+        for (const int vector : {0x30, 0x31, 0x32, 0x33})
+            module_.arrive(0, static_cast<std::uint8_t>(vector), pid);
+    session_.drain_messages();
+    EXPECT_EQ(recorder_.printed, "bcdabd");
+    EXPECT_THAT(fail(".attach pid 7"), StartsWith("err, no such process"));
+    EXPECT_THAT(fail(".attach pid zz"), StartsWith("err, bad pid 'zz'"));
+    EXPECT_THAT(fail(".attach pid 0"), StartsWith("err, process 0 is attached already"));
+    EXPECT_THAT(fail(".attach 1 2"), StartsWith("err, wrong use of '.attach'"));
+    EXPECT_THAT(fail(".switch pid 1"), StartsWith("err, process 1 is not attached"));
+    EXPECT_THAT(fail(".detach"), StartsWith("err, no process is active"));
+}
+
+TEST_F(SessionTest, ShowsTheInterruptDescriptorTable) {
+    connect_and_load();
+    EXPECT_EQ(run("!idt ec"),
+              "IDT Entries:\nIDT[0xec:236] : ffffffff`81e00ec0     "
+              "vmlinux!asm_sysvec_apic_timer_interrupt\n");
+    EXPECT_THAT(run("!idt"),
+                HasSubstr("\nIDT[0x30:48]  : ffffffff`81e00300     nvme!irq_entry+0x10\n"));
+    EXPECT_THAT(recorder_.printed, HasSubstr("\nIDT[0x8:8]    : "));
+    EXPECT_EQ(std::ranges::count(recorder_.printed, '\n'), 257);
+    EXPECT_THAT(fail("!idt 100"), StartsWith("err, entry must be 0x0 to 0xff, not '100'"));
+}
+
 }  // namespace
 }  // namespace ringside::commands

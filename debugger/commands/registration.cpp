@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// !interrupt: hooks external interrupts (specification section 2).
+// !interrupt and !exception: hook external interrupts, exceptions (specification section 2, 14).
 #include <fmt/format.h>
 
-#include "commands/interrupt_command.hpp"
+#include "assembler/assembler.hpp"
+#include "commands/event_command.hpp"
 #include "commands/script_file.hpp"
 #include "commands/session.hpp"
 #include "debuggee/event_image.hpp"
@@ -11,15 +12,50 @@
 namespace ringside::commands {
 namespace {
 
-/// Compiles every script of the command; one output an action, empty for code. Nothing with the
-/// error told.
-std::optional<std::vector<language::CompileOutput>> compile_actions(
-    Session& session, const Invocation& invocation, const InterruptCommand& command) {
+bool is_code(const EventBlock& block) {
+    return block.kind == BlockKind::kCode || block.kind == BlockKind::kAsmCode;
+}
+
+/// Turns a block of assembly into machine code; false with the error told.
+bool assemble_block(Session& session, const Invocation& invocation, EventBlock& block,
+                    std::size_t most_bytes, const char* too_large) {
+    const assembler::SymbolLookup lookup =
+        [&session](const std::string& name) -> std::optional<u64> {
+        const auto address = session.debuggee().address_of(name);
+        return address ? std::optional{*address} : std::nullopt;
+    };
+    auto code = assembler::assemble(block.text, lookup);
+    if (const auto* error = std::get_if<assembler::Error>(&code)) {
+        const std::string help = fmt::format("see '.help {}'", invocation.spec.name);
+        (void)session.fail(invocation, {error->text, block.offset + error->at,
+                                        error->hint.empty() ? help : error->hint});
+        return false;
+    }
+    block.bytes = std::move(std::get<std::vector<u8>>(code));
+    if (block.bytes.size() <= most_bytes)
+        return true;
+    (void)session.fail(invocation, {too_large, block.offset - 1, {}});
+    return false;
+}
+
+/// Compiles every script of the command and assembles its assembly; one output an action, empty for
+/// code. Nothing with the error told.
+std::optional<std::vector<language::CompileOutput>> compile_actions(Session& session,
+                                                                    const Invocation& invocation,
+                                                                    EventCommand& command) {
+    if (command.condition && command.condition->kind == BlockKind::kAsmCondition &&
+        !assemble_block(session, invocation, *command.condition, RS_MAX_CONDITION_BYTES,
+                        "condition too large (c0000041)"))
+        return std::nullopt;
     std::vector<language::CompileOutput> scripts;
     // A global that one block assigns is known to the next.
     std::vector<std::string> globals = session.known_globals();
-    for (const EventBlock& block : command.actions) {
-        if (block.kind == BlockKind::kCode) {
+    for (EventBlock& block : command.actions) {
+        if (block.kind == BlockKind::kAsmCode &&
+            !assemble_block(session, invocation, block, RS_MAX_ACTION_BYTES,
+                            "action too large (c0000047)"))
+            return std::nullopt;
+        if (is_code(block)) {
             scripts.emplace_back();
             continue;
         }
@@ -53,9 +89,10 @@ u32 stage_bits(Stage stage) {
                                    : RS_STAGE_ALL;
 }
 
-debuggee::EventImage build_image(const InterruptCommand& command, std::string_view text,
+debuggee::EventImage build_image(const EventSource& source, const EventCommand& command,
+                                 std::string_view text,
                                  const std::vector<language::CompileOutput>& scripts, u64 cookie) {
-    debuggee::EventImage image;
+    debuggee::EventImage image{source.event_type};
     image.vector(command.vector ? *command.vector : RS_VECTOR_ALL)
         .core(command.core.value_or(RS_ANY))
         .process(command.pid.value_or(RS_ANY))
@@ -67,7 +104,7 @@ debuggee::EventImage build_image(const InterruptCommand& command, std::string_vi
     if (command.condition)
         image.condition(std::as_bytes(std::span{command.condition->bytes}));
     for (std::size_t i = 0; i < scripts.size(); ++i)
-        if (command.actions[i].kind == BlockKind::kCode)
+        if (is_code(command.actions[i]))
             image.add_code(std::as_bytes(std::span{command.actions[i].bytes}), command.immediate);
         else
             image.add_script(std::as_bytes(std::span{scripts[i].image}),
@@ -76,18 +113,18 @@ debuggee::EventImage build_image(const InterruptCommand& command, std::string_vi
 }
 
 Outcome registration_failed(Session& session, const Invocation& invocation,
-                            const InterruptCommand& command, const debuggee::Failure& failure) {
+                            const EventCommand& command, const debuggee::Failure& failure) {
     const bool refused = failure.kind == debuggee::Failure::Kind::kRefused;
     if (refused && failure.code == RS_ERR_BAD_PID)
         return session.fail(invocation,
                             {"no such process; pids are hex, prefix 0n for decimal (c000001e)",
-                             command.pid_at, "see '.help !interrupt'"});
+                             command.pid_at, fmt::format("see '.help {}'", invocation.spec.name)});
     if (refused && failure.code == RS_ERR_BAD_CORE)
         return session.fail(invocation,
                             {failure.text(), command.core_at, "'status' tells how many there are"});
     if (refused && failure.code == RS_ERR_NOT_LOADED)
         return session.fail(invocation, {"vmm not loaded; use 'load vmm'", {}, {}});
-    return session.request_failed(failure, "see '.help !interrupt'");
+    return session.request_failed(failure, fmt::format("see '.help {}'", invocation.spec.name));
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -99,8 +136,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 /// The rows of section 2.1 for 'output { ... }'; false with the error told.
-bool check_outputs(Session& session, const Invocation& invocation,
-                   const InterruptCommand& command) {
+bool check_outputs(Session& session, const Invocation& invocation, const EventCommand& command) {
     for (std::size_t i = 0; i < command.outputs.size(); ++i) {
         const std::string& name = command.outputs[i];
         const output::NamedOutput* found = session.outputs().find(name);
@@ -108,16 +144,17 @@ bool check_outputs(Session& session, const Invocation& invocation,
         if (found != nullptr && !is_closed)
             continue;
         const std::string quoted = in_quotes(name);
-        (void)session.fail(invocation, {is_closed ? "output " + quoted + " is closed"
-                                                  : "no such output " + quoted +
-                                                        "; create it with 'output create'",
-                                        command.outputs_at[i], "see '.help !interrupt'"});
+        (void)session.fail(
+            invocation,
+            {is_closed ? "output " + quoted + " is closed"
+                       : "no such output " + quoted + "; create it with 'output create'",
+             command.outputs_at[i], fmt::format("see '.help {}'", invocation.spec.name)});
         return false;
     }
     return true;
 }
 
-void tell_unopened_outputs(Session& session, const InterruptCommand& command) {
+void tell_unopened_outputs(Session& session, const EventCommand& command) {
     for (const std::string& name : command.outputs) {
         const output::NamedOutput* found = session.outputs().find(name);
         if (found != nullptr && found->state == output::OutputState::kNotOpened)
@@ -126,28 +163,44 @@ void tell_unopened_outputs(Session& session, const InterruptCommand& command) {
     }
 }
 
-Outcome run_interrupt(Session& session, const Invocation& invocation) {
-    const auto parsed = parse_interrupt(invocation.words);
+/// Whose handler is one of the kernel's own, so that ignoring it hurts (INT-21).
+void tell_system_vector(Session& session, const EventCommand& command) {
+    if (!command.short_circuit || !command.vector)
+        return;
+    const auto table = session.debuggee().idt(*command.vector, 1);
+    const auto symbol = table ? session.debuggee().symbol_at(table->handler[0])
+                              : debuggee::Reply<std::string>{table.failure()};
+    constexpr std::string_view kEntry = "asm_";
+    if (!symbol || !symbol->starts_with("asm_sysvec_"))
+        return;
+    session.notice(fmt::format(
+        "vector 0x{:x} is {}; ignoring or stopping it can stall the machine", *command.vector,
+        std::string_view{*symbol}.substr(kEntry.size(), symbol->find('+') - kEntry.size())));
+}
+
+Outcome register_event(Session& session, const Invocation& invocation, const EventSource& source) {
+    auto parsed = parse_event_command(source, invocation.words);
     if (const Problem* problem = std::get_if<Problem>(&parsed))
         return session.fail(invocation, *problem);
-    const InterruptCommand& command = std::get<InterruptCommand>(parsed);
-    if (!check_outputs(session, invocation, command))
-        return Outcome::kFailed;
+    EventCommand& command = std::get<EventCommand>(parsed);
     auto scripts = compile_actions(session, invocation, command);
-    if (!scripts)
+    if (!scripts || !check_outputs(session, invocation, command))
         return Outcome::kFailed;
     if (scripts->empty())
         return session.fail(invocation,
                             {"this event would break, which needs Debugger Mode; give it a script "
                              "or code in VMI Mode",
                              {},
-                             "see '.help !interrupt'"});
+                             fmt::format("see '.help {}'", source.command)});
     if (const Outcome ready = session.require_vmm(invocation); ready != Outcome::kOk)
         return ready;
+    const bool is_limited = !command.pid_given && session.processes().active() != nullptr;
+    if (is_limited)  // MOD-9, MOD-10: settled here and now
+        command.pid = session.processes().active()->pid;
 
     EventScripts& known = session.event_scripts();
     const u64 cookie = known.next_cookie();
-    const auto image = build_image(command, trimmed(invocation.text), *scripts, cookie);
+    const auto image = build_image(source, command, trimmed(invocation.text), *scripts, cookie);
     // Messages may come before the answer does.
     std::vector<language::LineTable> lines;
     for (const language::CompileOutput& script : *scripts)
@@ -167,9 +220,22 @@ Outcome run_interrupt(Session& session, const Invocation& invocation) {
     session.add_known_event(*tag - RS_TAG_BASE);
     session.resume();  // a new event ends the paused state (MSG-9)
     if (!command.vector)
-        session.notice("this event covers all external interrupts (0x20-0xff)");
+        session.notice(source.covers_all);
+    if (is_limited)
+        session.notice(fmt::format(
+            "event limited to process {:x}; add 'pid all' for the whole system", *command.pid));
+    if (source.event_type == RS_EVENT_EXTERNAL_INTERRUPT)
+        tell_system_vector(session, command);
     tell_unopened_outputs(session, command);
     return Outcome::kOk;
+}
+
+Outcome run_interrupt(Session& session, const Invocation& invocation) {
+    return register_event(session, invocation, kInterrupts);
+}
+
+Outcome run_exception(Session& session, const Invocation& invocation) {
+    return register_event(session, invocation, kExceptions);
 }
 
 constexpr CommandSpec kCommands[] = {
@@ -181,11 +247,15 @@ constexpr CommandSpec kCommands[] = {
          "           [output { NAME, ... }]",
      .summary = "hooks external interrupts",
      .help =
-         "VECTOR is 20 to ff; without it the event covers all of them. (0 to 1f are exceptions.)\n"
+         "VECTOR is 20 to ff; without it the event covers all of them. 0 to 1f are exceptions, "
+         "see\n"
+         "'!exception'.\n"
          "The words may come in any order; several scripts run in the order written. Numbers are\n"
          "hexadecimal, 0n in front makes them decimal. pid 0 is the idle task of a core.\n"
          "An event without script and code stops the debuggee, which needs Debugger Mode.\n"
-         "Not in this version: Debugger Mode, asm.\n\n"
+         "Assembly is in Intel syntax and its numbers are decimal unless 0x stands in front;\n"
+         "<symbol+10> in it is an address, as everywhere else.\n"
+         "Not in this version: Debugger Mode.\n\n"
          "examples:\n"
          "    !interrupt 25                            (break)\n"
          "    !interrupt 25 pid 0n490                  (break, in one process only)\n"
@@ -200,11 +270,35 @@ constexpr CommandSpec kCommands[] = {
                  "pre post",
      .is_free_form = true,
      .run = run_interrupt},
+    {.name = "!exception",
+     .syntax =
+         "!exception [ENTRY] [pid PID|all] [core CORE|all] [imm yes|no] [sc on|off]\n"
+         "           [stage pre|post|all] [buffer SIZE] [script { SCRIPT }]\n"
+         "           [script { file:PATH }] [[asm] condition { CODE }] [[asm] code { CODE }]\n"
+         "           [output { NAME, ... }]",
+     .summary = "hooks exceptions",
+     .help =
+         "ENTRY is 0 to 1f; without it the event covers all of them. Only what is named is "
+         "caught:\n"
+         "interrupts and other exceptions cost nothing. Everything else is as with '!interrupt',\n"
+         "which is for 20 to ff; with sc on the exception is not given to the debuggee: its\n"
+         "instruction runs again, and 'int3' or 'into' is passed over.\n\n"
+         "examples:\n"
+         "    !exception e                             (break)\n"
+         "    !exception e pid 0n490 script { printf(\"at %llx, page %llx\\n\", @rip, @cr2); }\n"
+         "    !exception 3 script { printf(\"breakpoint in %s\\n\", $pname); }\n"
+         "    !exception 0 script { printf(\"division at %llx\\n\", @rip); }\n"
+         "    !exception 6 asm code { inc qword ptr [rcx] } buffer 8\n"
+         "    !exception d stage post script { .n++; }\n",
+     .keywords = "pid core imm sc stage buffer script condition code asm output all yes no on off "
+                 "pre post",
+     .is_free_form = true,
+     .run = run_exception},
 };
 
 }  // namespace
 
-std::span<const CommandSpec> interrupt_commands() {
+std::span<const CommandSpec> registration_commands() {
     return kCommands;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "commands/interrupt_command.hpp"
+#include "commands/event_command.hpp"
 
 #include <array>
 
@@ -9,7 +9,6 @@
 namespace ringside::commands {
 namespace {
 
-constexpr std::string_view kHint = "see '.help !interrupt'";
 constexpr std::string_view kBlanks = " \t\r\n";
 
 std::string_view trim(std::string_view text) {
@@ -38,9 +37,10 @@ constexpr Choice kChoices[] = {
 
 class Parser {
 public:
-    explicit Parser(std::span<const Token> words) : words_{words} {}
+    Parser(const EventSource& source, std::span<const Token> words)
+        : source_{source}, words_{words} {}
 
-    std::variant<InterruptCommand, Problem> parse() {
+    std::variant<EventCommand, Problem> parse() {
         while (!problem_ && at_ < words_.size())
             parse_parameter();
         if (!problem_)
@@ -52,13 +52,8 @@ public:
 
 private:
     void fail(std::string text, const Token& token) {
-        problem_ = Problem{std::move(text), token.begin, std::string{kHint}};
-    }
-
-    /// Remembers the first word that a later version will carry out.
-    void note_later(std::string what, const Token& token) {
-        if (!command_.later)
-            command_.later = {std::move(what), token.begin};
+        problem_ = Problem{std::move(text), token.begin,
+                           "see '.help " + std::string{source_.command} + "'"};
     }
 
     bool given_twice(std::string_view word, const Token& token) {
@@ -113,15 +108,18 @@ private:
             return fail("number too large: " + shown(word), word);
         if (number.status != NumberStatus::kOk || command_.vector)
             return fail("unexpected parameter " + shown(word), word);
-        if (number.value < RS_VECTOR_FIRST || number.value > RS_VECTOR_LAST)
-            return fail("vector must be 0x20 to 0xff (use '!exception' for 0x0 to 0x1f)", word);
+        if (number.value < source_.first || number.value > source_.last)
+            return fail(std::string{source_.range}, word);
         command_.vector = static_cast<u32>(number.value);
     }
 
     void parse_id(std::string_view name, const Token& word, std::optional<u32>& target,
                   std::size_t& target_at) {
         const Token* value = given_twice(name, word) ? nullptr : value_of(name, word);
-        if (value == nullptr || same_word(value->text, "all"))
+        if (value == nullptr)
+            return;
+        command_.pid_given = command_.pid_given || name == "pid";
+        if (same_word(value->text, "all"))
             return;
         const Number number = parse_number(value->text);
         if (number.status == NumberStatus::kTooLarge)
@@ -251,8 +249,6 @@ private:
             !read_code(word, is_asm, block, RS_MAX_ACTION_BYTES, "action too large (c0000047)"))
             return;
         command_.actions.push_back(std::move(block));
-        if (is_asm)
-            note_later("asm code", word);
     }
 
     void parse_condition(const Token& word, bool is_asm) {
@@ -263,8 +259,6 @@ private:
                        "condition too large (c0000041)"))
             return;
         command_.condition = std::move(block);
-        if (is_asm)
-            note_later("asm condition", word);
     }
 
     void parse_output(const Token& word) {
@@ -291,15 +285,12 @@ private:
     void check_combinations() {
         if (command_.short_circuit && command_.stage != Stage::kPre)
             return fail("short-circuiting needs stage pre (c000003a)", *sc_word_);
-        if (command_.later)
-            problem_ =
-                Problem{in_quotes(command_.later->first) + " is not available in this version",
-                        command_.later->second, std::string{kHint}};
     }
 
+    const EventSource& source_;
     std::span<const Token> words_;
     std::size_t at_ = 0;
-    InterruptCommand command_;
+    EventCommand command_;
     std::vector<std::string_view> seen_;
     const Token* sc_word_ = nullptr;
     std::optional<Problem> problem_;
@@ -311,8 +302,9 @@ bool is_hex_digit(char c) {
 
 }  // namespace
 
-std::variant<InterruptCommand, Problem> parse_interrupt(std::span<const Token> words) {
-    return Parser{words}.parse();
+std::variant<EventCommand, Problem> parse_event_command(const EventSource& source,
+                                                        std::span<const Token> words) {
+    return Parser{source, words}.parse();
 }
 
 std::variant<std::vector<u8>, std::string> parse_hex_bytes(std::string_view text) {

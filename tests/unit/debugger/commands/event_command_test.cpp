@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "commands/interrupt_command.hpp"
+#include "commands/event_command.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,23 +12,23 @@ namespace {
 using testing::ElementsAre;
 using testing::SizeIs;
 
-std::variant<InterruptCommand, Problem> parse(std::string_view command) {
+std::variant<EventCommand, Problem> parse(std::string_view command) {
     const Scan scan = scan_command(command);
-    return parse_interrupt(std::span{scan.tokens}.subspan(1));
+    return parse_event_command(kInterrupts, std::span{scan.tokens}.subspan(1));
 }
 
-InterruptCommand accepted(std::string_view command) {
+EventCommand accepted(std::string_view command) {
     auto result = parse(command);
     if (const Problem* problem = std::get_if<Problem>(&result)) {
         ADD_FAILURE() << command << ": " << problem->text;
         return {};
     }
-    return std::get<InterruptCommand>(result);
+    return std::get<EventCommand>(result);
 }
 
 Problem refused(std::string_view command) {
     auto result = parse(command);
-    if (std::holds_alternative<InterruptCommand>(result)) {
+    if (std::holds_alternative<EventCommand>(result)) {
         ADD_FAILURE() << command << ": accepted";
         return {};
     }
@@ -36,7 +36,7 @@ Problem refused(std::string_view command) {
 }
 
 TEST(ParseInterrupt, DefaultsToEveryVectorProcessAndCore) {
-    const InterruptCommand command = accepted("!interrupt script { print(1); }");
+    const EventCommand command = accepted("!interrupt script { print(1); }");
     EXPECT_FALSE(command.vector);
     EXPECT_FALSE(command.pid);
     EXPECT_FALSE(command.core);
@@ -67,7 +67,7 @@ TEST(ParseInterrupt, GivesTheSameResultInEveryOrder) {
         std::string text = "!interrupt";
         for (const std::string& part : parts)
             text += " " + part;
-        const InterruptCommand command = accepted(text);
+        const EventCommand command = accepted(text);
         ASSERT_EQ(command.vector, 0xecu) << text;
         ASSERT_EQ(command.pid, 1234u) << text;
         ASSERT_EQ(command.core, 2u) << text;
@@ -78,8 +78,7 @@ TEST(ParseInterrupt, GivesTheSameResultInEveryOrder) {
 }
 
 TEST(ParseInterrupt, TakesKeywordsInAnyCaseAndKeepsTheScriptsCase) {
-    const InterruptCommand command =
-        accepted("!INTERRUPT EC PID ALL Core 1 SCRIPT { Abc } IMM YES");
+    const EventCommand command = accepted("!INTERRUPT EC PID ALL Core 1 SCRIPT { Abc } IMM YES");
     EXPECT_EQ(command.vector, 0xecu);
     EXPECT_FALSE(command.pid);
     EXPECT_EQ(command.core, 1u);
@@ -87,7 +86,7 @@ TEST(ParseInterrupt, TakesKeywordsInAnyCaseAndKeepsTheScriptsCase) {
 }
 
 TEST(ParseInterrupt, KeepsActionsInTheOrderWritten) {
-    const InterruptCommand command =
+    const EventCommand command =
         accepted("!interrupt script { a } script { file: \"/tmp/x y.ds\" } script { c }");
     ASSERT_THAT(command.actions, SizeIs(3));
     EXPECT_EQ(command.actions[0].text, " a ");
@@ -187,10 +186,6 @@ const BadInput kBadInputs[] = {
     // The first problem wins.
     {"!interrupt foo pid zz", "unexpected parameter 'foo'", "foo"},
     {"!interrupt sc on stage post zz", "unexpected parameter 'zz'", "zz"},
-    // Words of later versions.
-    {"!interrupt asm code {nop}", "'asm code' is not available in this version", "code"},
-    {"!interrupt asm condition {nop}", "'asm condition' is not available in this version",
-     "condition"},
 };
 INSTANTIATE_TEST_SUITE_P(Table, BadInterrupt, testing::ValuesIn(kBadInputs));
 
