@@ -227,6 +227,10 @@ __u32 rs_core_flush(struct rs_flush* request) {
     return RS_OK;
 }
 
+__u32 rs_core_settings(struct rs_settings* request) {
+    return session.is_loaded ? session.change_settings(*request) : u32{RS_ERR_NOT_LOADED};
+}
+
 __u32 rs_core_eval(__u32, void* image, __u64 bytes) {
     u64 size = 0;
     if (const u32 error = check_header(image, bytes, sizeof(rs_eval), size); error != RS_OK)

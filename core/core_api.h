@@ -105,6 +105,7 @@ __u32 rs_core_list_events(void* image, __u64 bytes);
 __u32 rs_core_event_stat(struct rs_event_stat* request);
 __u32 rs_core_ring(__u32 client, struct rs_ring* request);
 __u32 rs_core_flush(struct rs_flush* request);
+__u32 rs_core_settings(struct rs_settings* request);
 __u32 rs_core_eval(__u32 client, void* image, __u64 bytes);
 
 /* Where a core's ring lies: the page with its head, and its data. RS_ERR_NOT_LOADED,

@@ -210,6 +210,7 @@ union fixed_request {
 	struct rs_ring ring;
 	struct rs_symbol symbol;
 	struct rs_idt idt;
+	struct rs_settings settings;
 	struct rs_process process;
 };
 
@@ -233,6 +234,8 @@ static size_t fixed_size(u32 number)
 		return sizeof(struct rs_symbol);
 	case RS_NR_PROCESS:
 		return sizeof(struct rs_process);
+	case RS_NR_SETTINGS:
+		return sizeof(struct rs_settings);
 	case RS_NR_IDT:
 		return sizeof(struct rs_idt);
 	default:
@@ -296,6 +299,10 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 	case RS_NR_PROCESS:
 		error = rs_process_request(&request.process);
 		request.process.error = error;
+		break;
+	case RS_NR_SETTINGS:
+		error = rs_core_settings(&request.settings);
+		request.settings.error = error;
 		break;
 	case RS_NR_IDT:
 		error = rs_idt_request(&request.idt);

@@ -60,7 +60,8 @@ Outcome ShortCircuit::retire_level(Hardware& hardware, const Settings& settings,
         known->state = State::kFree;
     }
     if (storm_.add(arrival.rip, now, settings.ticks_per_ms)) {
-        if (settings.delivers_storms || hardware.io_apic_count() == 0) {
+        if (settings.delivers_storms.load(std::memory_order_relaxed) ||
+            hardware.io_apic_count() == 0) {
             storm_.forget();
             return Outcome::kDeliver;
         }

@@ -4,6 +4,8 @@
 // "Short-circuiting", SC-7 to SC-11.
 #pragma once
 
+#include <atomic>
+
 #include "apic/io_apic.hpp"
 #include "apic/retire.hpp"
 #include "apic/storm.hpp"
@@ -11,12 +13,12 @@
 
 namespace ringside::apic {
 
-/// The same for all cores, constant while loaded.
+/// The same for all cores. The two switches may change while loaded.
 struct Settings {
-    u64 ticks_per_ms = 1'000'000;  ///< TSC
-    bool replays = true;           ///< SC-11
-    bool delivers_storms = false;  ///< SC-9: the 17th is delivered instead of held
-    u8 pic_base = 0;               ///< vector of the 8259's line 0, 0: not in use
+    u64 ticks_per_ms = 1'000'000;               ///< TSC
+    std::atomic<bool> replays = true;           ///< SC-11
+    std::atomic<bool> delivers_storms = false;  ///< SC-9: the 17th is delivered instead of held
+    u8 pic_base = 0;                            ///< vector of the 8259's line 0, 0: not in use
     VectorSet replayed;  ///< beside the timer: whose handlers find out themselves what is to do
 };
 
@@ -77,7 +79,8 @@ public:
                 return;
             }
             ignored_.remove(vector);
-            if (settings.replays && wants_replay(hardware, settings, vector))
+            if (settings.replays.load(std::memory_order_relaxed) &&
+                wants_replay(hardware, settings, vector))
                 hardware.raise(vector);
         });
     }

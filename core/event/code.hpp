@@ -27,12 +27,13 @@ struct CodeCall {
     bool is_condition = false;
     u64 buffer = 0;  ///< guest virtual address of the safe buffer, 0 if there is none
     u64 context = 0;
+    u64 deadline_tsc = ~u64{0};  ///< what goes on beyond it is ended (CTX-10)
 };
 
 enum class CodeEnd : u8 {
     kReturned,  ///< the registers were written back
     kFault,     ///< an exception ended it; nothing was written back
-    kTimeout,   ///< its budget ended it; nothing was written back
+    kTimeout,   ///< its time ended it; nothing was written back
 };
 
 struct CodeResult {

@@ -36,9 +36,7 @@ Result<void> Engine::open(SharedMemory& memory, const EngineSettings& settings) 
         return Error{RS_ERR_CANNOT_CREATE};
     }
     state_->clock = Clock::from_khz(settings.tsc_khz);
-    state_->script_budget = settings.script_budget;
-    state_->script_ticks = state_->clock.to_ticks(settings.script_time_us);
-    state_->gather_ticks = state_->clock.to_ticks(settings.gather_time_us);
+    set_limits(settings.limits);
     state_->wake_pause_ticks = state_->clock.to_ticks(Wake::kPauseUs);
     state_->core_count = core_count_;
     state_->slots = RootPointer<CoreSlot>::from_guest(slots_, delta);
@@ -52,6 +50,15 @@ Result<void> Engine::open(SharedMemory& memory, const EngineSettings& settings) 
         }
     rings_.init(consumers_, core_count_);
     return {};
+}
+
+void Engine::set_limits(const Limits& limits) {
+    const auto relaxed = std::memory_order_relaxed;
+    limits_ = limits;
+    state_->script_budget.store(limits.script_budget, relaxed);
+    state_->script_ticks.store(state_->clock.to_ticks(limits.script_time_us), relaxed);
+    state_->code_ticks.store(state_->clock.to_ticks(limits.code_time_us), relaxed);
+    state_->gather_ticks.store(state_->clock.to_ticks(limits.gather_time_us), relaxed);
 }
 
 Result<void> Engine::open_core(u32 number, const EngineSettings& settings) {

@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "event/engine_state.hpp"
+#include "event/limits.hpp"
 #include "event/shared_memory.hpp"
 #include "ring/ring_set.hpp"
 
@@ -27,9 +28,7 @@ struct EngineSettings {
     u32 core_count = 0;  ///< cores are numbered below this; 1 to kMaxCores
     u64 tsc_khz = 0;     ///< 0: unknown
     u64 ring_bytes = ring::kDefaultBytes;
-    u64 script_budget = RS_SCRIPT_DEFAULT_BUDGET;
-    u64 script_time_us = 200'000;
-    u64 gather_time_us = 250'000;  ///< longest time text of 'imm no' is kept (MSG-3)
+    Limits limits;
 };
 
 /// Guest context only, the caller serialises. Usable from zeroed memory.
@@ -39,6 +38,10 @@ public:
     Result<void> open(SharedMemory& memory, const EngineSettings& settings);
     /// Gives everything back. No core may be in root any more.
     void close();
+
+    const Limits& limits() const { return limits_; }
+    /// Runs that have begun keep theirs.
+    void set_limits(const Limits& limits);
 
     u32 core_count() const { return core_count_; }
     SharedMemory& memory() { return *memory_; }
@@ -99,6 +102,7 @@ private:
     void free_snapshot(Snapshot* snapshot);
 
     SharedMemory* memory_ = nullptr;
+    Limits limits_;
     u32 core_count_ = 0;
     u64 ring_bytes_ = 0;
     EngineState* state_ = nullptr;

@@ -52,15 +52,22 @@ struct EngineState {
     // Grows whenever cores have something to adopt. Guest context stores the snapshot first.
     std::atomic<u64> generation;
 
-    // Constant while loaded.
+    // Constant while loaded, but for the settings.
     alignas(64) Clock clock;
-    u64 script_budget = 0;          // operations a run
-    u64 script_ticks = 0;           // TSC ticks a run
-    std::atomic<u64> gather_ticks;  // longest time text is gathered
+    std::atomic<u64> script_budget;  // operations a run
+    std::atomic<u64> script_ticks;   // TSC ticks a run; of machine code and of gathering likewise
+    std::atomic<u64> code_ticks;
+    std::atomic<u64> gather_ticks;
     u64 wake_pause_ticks = 0;
     u32 core_count = 0;
     RootPointer<CoreSlot> slots;  // core_count entries
     RootPointer<u64> globals;     // RS_SCRIPT_MAX_GLOBALS values, unused ones 0
+
+    /// What a run that begins at `now_tsc` may not last beyond.
+    static u64 deadline(const std::atomic<u64>& ticks, u64 now_tsc) {
+        const u64 end = now_tsc + ticks.load(std::memory_order_relaxed);
+        return end < now_tsc ? ~u64{0} : end;
+    }
 
     const Snapshot& current_in_root() const {
         return *RootPointer<const Snapshot>::from_value(snapshot.load(std::memory_order_acquire))

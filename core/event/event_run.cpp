@@ -108,11 +108,17 @@ bool EventRun::has_ended() const {
            event_.flips.is_faulted.load(std::memory_order_relaxed) != 0;
 }
 
+CodeResult EventRun::call(const Code& code, bool is_condition) {
+    return arrival_.code.run({.code = code,
+                              .is_condition = is_condition,
+                              .buffer = event_.buffer,
+                              .context = arrival_.vector,
+                              .deadline_tsc = EngineState::deadline(
+                                  arrival_.core.engine->code_ticks, arrival_.guest.tsc())});
+}
+
 bool EventRun::condition_holds() {
-    const CodeResult result = arrival_.code.run({.code = event_.condition,
-                                                 .is_condition = true,
-                                                 .buffer = event_.buffer,
-                                                 .context = arrival_.vector});
+    const CodeResult result = call(event_.condition, true);
     if (result.end == CodeEnd::kReturned)
         return result.value != 0;
     count_fault(RS_DIAG_CONDITION, result);
@@ -120,10 +126,7 @@ bool EventRun::condition_holds() {
 }
 
 void EventRun::run_code(u32 action) {
-    const CodeResult result = arrival_.code.run({.code = event_.actions[action].code,
-                                                 .is_condition = false,
-                                                 .buffer = event_.buffer,
-                                                 .context = arrival_.vector});
+    const CodeResult result = call(event_.actions[action].code, false);
     if (result.end != CodeEnd::kReturned)
         count_fault(action, result);
     else if (event_.buffer != 0 && result.value == event_.buffer)
@@ -176,8 +179,8 @@ void EventRun::run_script(u32 action) {
     context.event_id = event_.id;
     context.stage = arrival_.stage == RS_STAGE_PRE ? 0 : 1;
     context.buffer = event_.buffer;
-    context.budget = engine.script_budget;
-    context.deadline_tsc = now + engine.script_ticks < now ? ~u64{0} : now + engine.script_ticks;
+    context.budget = engine.script_budget.load(std::memory_order_relaxed);
+    context.deadline_tsc = EngineState::deadline(engine.script_ticks, now);
     context.stop = reinterpret_cast<const volatile u32*>(&event_.flips.stop);
     context.in_event = true;
     script::Frame& frame = core.frames[core.depth++];

@@ -57,6 +57,7 @@ public:
     void event_sc(bool skip) override;
 
 private:
+    CodeResult call(const Code& code, bool is_condition);
     bool condition_holds();
     bool has_ended() const;
     void run_script(u32 action);

@@ -106,8 +106,8 @@ void evaluate(CoreState& core, Evaluation& evaluation, script::GuestAccess& gues
     const EngineState& engine = *core.engine;
     const u64 now = guest.tsc();
     script::RunContext context;
-    context.budget = engine.script_budget;
-    context.deadline_tsc = now + engine.script_ticks < now ? ~u64{0} : now + engine.script_ticks;
+    context.budget = engine.script_budget.load(std::memory_order_relaxed);
+    context.deadline_tsc = EngineState::deadline(engine.script_ticks, now);
     context.stop = reinterpret_cast<const volatile u32*>(&evaluation.stop);
     EvaluationHooks hooks{core, evaluation};
     script::Frame& frame = core.frames[core.depth++];

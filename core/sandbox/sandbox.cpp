@@ -37,6 +37,7 @@ constexpr u64 kSingleStep = 1 << 14;
 
 event::CodeResult Sandbox::run(const event::CodeCall& call) {
     code_ = &call.code;
+    deadline_tsc_ = call.deadline_tsc;
     const memory::PhysicalWindow& window = memory_.window;
     Space& space = core_.space;
     space.map_code(window, window.address_of(call.code.bytes.in_root()), u64{call.code.length} + 1);
@@ -115,7 +116,7 @@ void Sandbox::on_trap(Trap& trap) {
         return fault(trap, kGeneralProtection, kExitVector * 8 + 2,
                      trap.rip - sizeof kExitInstruction);
     }
-    if (++traps_ > kTrapBudget) {
+    if (is_late()) {
         result_.offset = trap.rip - kCodeBase;
         return leave(trap, CodeEnd::kTimeout);
     }
@@ -126,12 +127,16 @@ void Sandbox::on_trap(Trap& trap) {
     fault(trap, u8(trap.vector), trap.error_code, instruction_of(trap));
 }
 
+bool Sandbox::is_late() const {
+    return x86::read_tsc() > deadline_tsc_;
+}
+
 void Sandbox::on_debug(Trap& trap) {
     const u64 dr6 = x86::read_dr<6>();
     if (!(dr6 & kSingleStep) || code_->traits.is_straight)
         return fault(trap, kDebug, 0, instruction_of(trap));
     x86::write_dr<6>(kNoDebugEvent);
-    if (++steps_ > kStepBudget) {
+    if (is_late()) {
         result_.offset = trap.rip - kCodeBase;
         return leave(trap, CodeEnd::kTimeout);
     }
@@ -145,7 +150,7 @@ void Sandbox::on_debug(Trap& trap) {
 void Sandbox::look_ahead(Trap& trap) {
     using Kind = Privileged::Kind;
     usize count = 0;
-    for (const u8* bytes; (bytes = code_at(trap.rip, count)) != nullptr; ++steps_) {
+    for (const u8* bytes; (bytes = code_at(trap.rip, count)) != nullptr;) {
         switch (decode_privileged(bytes, count).kind) {
             case Kind::kReadStatus:
             case Kind::kStoreGdt:

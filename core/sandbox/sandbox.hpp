@@ -61,11 +61,6 @@ struct Memory {
 /// Root mode, own core, interrupts off, NMIs open. Cheap to construct.
 class Sandbox final : public event::CodeRunner {
 public:
-    /// Instructions a run may take, each followed by a trap.
-    static constexpr u32 kStepBudget = 20'000;
-    /// Traps a run may cause otherwise.
-    static constexpr u32 kTrapBudget = 20'000;
-
     Sandbox(Core& core, const Memory& memory, Guest& guest)
         : core_{core}, memory_{memory}, guest_{guest} {}
 
@@ -100,12 +95,14 @@ private:
     Core& core_;
     const Memory& memory_;
     Guest& guest_;
+    /// Every trap looks: straight code ends by itself, other code traps behind each instruction.
+    bool is_late() const;
+
     const event::Code* code_ = nullptr;
+    u64 deadline_tsc_ = 0;
     Entry entry_ = {};
     event::CodeResult result_;
     u64 loaded_[16] = {};
-    u32 steps_ = 0;
-    u32 traps_ = 0;
 };
 
 }  // namespace ringside::sandbox

@@ -65,9 +65,9 @@ Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& fact
     settings.tsc_khz = facts.tsc_khz;
     settings.ring_bytes = u64{request.msg_ring_kb ? request.msg_ring_kb : kDefaultRingKb} * 1024;
     if (request.script_budget)
-        settings.script_budget = request.script_budget;
+        settings.limits.script_budget = request.script_budget;
     if (request.script_time_us)
-        settings.script_time_us = request.script_time_us;
+        settings.limits.script_time_us = request.script_time_us;
     RS_TRY(engine.open(hypervisor.memory(), settings));
     engine_open_ = true;
     RS_TRY(registry.open(engine, *this));
@@ -111,6 +111,26 @@ u32 Session::unload() {
     is_loaded = false;
     platform_->wait_for_nmi_handlers();
     tear_down();
+    return RS_OK;
+}
+
+u32 Session::change_settings(rs_settings& request) {
+    event::Limits limits = engine.limits();
+    if (!event::take_limits(request, limits))
+        return RS_ERR_BAD_IMAGE;
+    engine.set_limits(limits);
+    auto switches = hypervisor.short_circuit();
+    if (request.mask & RS_SET_SC_REPLAY)
+        switches.replays = request.sc_replay;
+    if (request.mask & RS_SET_SC_DELIVER)
+        switches.delivers_storms = request.sc_deliver;
+    hypervisor.set_short_circuit(switches);
+    request.sc_replay = switches.replays;
+    request.sc_deliver = switches.delivers_storms;
+    request.script_budget = limits.script_budget;
+    request.script_time_us = limits.script_time_us;
+    request.code_time_us = limits.code_time_us;
+    request.gather_time_ms = limits.gather_time_us / 1000;
     return RS_OK;
 }
 

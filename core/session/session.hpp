@@ -49,6 +49,9 @@ public:
     }
     bool pid_exists(u32 pid) override { return pid == 0 || platform_->pid_exists(pid); }
 
+    /// RS_IOC_SETTINGS
+    u32 change_settings(rs_settings& request);
+
     /// RS_IOC_EVAL; `data`: the program, overwritten by the text it prints.
     u32 evaluate(rs_eval& request, std::span<u8> data);
 

@@ -114,14 +114,25 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     return {};
 }
 
+void Hypervisor::set_short_circuit(ShortCircuitSwitches switches) {
+    machine_->short_circuit.replays.store(switches.replays, std::memory_order_relaxed);
+    machine_->short_circuit.delivers_storms.store(switches.delivers_storms,
+                                                  std::memory_order_relaxed);
+}
+
+ShortCircuitSwitches Hypervisor::short_circuit() const {
+    return {
+        .replays = machine_->short_circuit.replays.load(std::memory_order_relaxed),
+        .delivers_storms = machine_->short_circuit.delivers_storms.load(std::memory_order_relaxed)};
+}
+
 void Hypervisor::copy_interrupt_facts(const rs_kernel_facts& facts, const rs_load& request) {
     Machine& machine = *machine_;
-    apic::Settings& settings = machine.short_circuit;
-    settings = {};
+    apic::Settings& settings = *new (&machine.short_circuit) apic::Settings{};
     if (facts.tsc_khz)
         settings.ticks_per_ms = facts.tsc_khz;
-    settings.replays = !(request.flags & RS_LOADF_SC_NO_REPLAY);
-    settings.delivers_storms = request.flags & RS_LOADF_SC_DELIVER;
+    set_short_circuit({.replays = !(request.flags & RS_LOADF_SC_NO_REPLAY),
+                       .delivers_storms = (request.flags & RS_LOADF_SC_DELIVER) != 0});
     settings.pic_base = u8(facts.pic_base);
     for (u32 vector = 0; vector < 256; ++vector)
         if (facts.replay_vectors[vector / 64] >> (vector % 64) & 1)

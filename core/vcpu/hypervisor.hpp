@@ -18,6 +18,11 @@ enum class LaunchStep : u32 {
     kEntry,  ///< the processor refuses the guest state
 };
 
+struct ShortCircuitSwitches {
+    bool replays;          ///< what was ignored last is raised anew when its event ends
+    bool delivers_storms;  ///< a level storm's 17th interrupt is delivered, not held
+};
+
 /// Kernel context; the caller serialises. One object for the life of the module.
 class Hypervisor {
 public:
@@ -55,6 +60,10 @@ public:
     /// Its report goes to the log.
     bool take_abandoned(u32 core);
     u32 core_count() const { return core_count_; }
+    /// SC-9, SC-11; effective at once.
+    void set_short_circuit(ShortCircuitSwitches switches);
+    ShortCircuitSwitches short_circuit() const;
+
     u32 virtualized_count() const;
 
 private:

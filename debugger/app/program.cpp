@@ -38,12 +38,6 @@ bool is_terminal() {
     return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
 }
 
-/// A line of a script file that is a comment of the command layer (script-language section 1).
-bool is_comment_line(std::string_view line) {
-    const std::size_t first = line.find_first_not_of(" \t");
-    return first != std::string_view::npos && line[first] == '#';
-}
-
 }  // namespace
 
 Program::Program(Options options)
@@ -54,6 +48,10 @@ Program::Program(Options options)
       session_{loop_, output(), *this},
       signals_{loop_.context()} {
     session_.key = {options_.key_file, options_.no_key};
+    session_.set_stops_at_failure(options_.batch);
+    for (const std::string& complaint :
+         session_.settings().use_file(commands::default_settings_path()))
+        output().diagnostic("warn, " + complaint);
     script_names_ = language::all_names();
 }
 
@@ -91,6 +89,7 @@ Outcome Program::connect_to_lab(const std::string& name) {
         return Outcome::kUnreachable;
     }
     session_.key = {endpoint->key_file.string(), false};
+    session_.settings().set_emulated();
     return endpoint->serial_socket.empty()
                ? session_.connect(endpoint->host, endpoint->port)
                : session_.connect_serial(endpoint->serial_socket.string());
@@ -182,7 +181,7 @@ void Program::run_script_file() {
     for (const std::string_view line : commands::split_lines(content)) {
         if (!goes_on())
             return;
-        if (!reader.is_open() && is_comment_line(line))
+        if (!reader.is_open() && commands::is_comment_line(line))
             continue;
         if (const auto command = reader.add_line(line))
             execute(commands::replace_arguments(*command, options_.script_arguments));
@@ -315,7 +314,7 @@ void Program::on_signal(int number) {
                 editor_->abandon();
                 if (!unfinished && session_.debuggee().is_connected()) {
                     session_.pause();
-                    output().text("paused\n");
+                    session_.output().text("paused\n");
                 }
                 show_prompt();
             } else {

@@ -45,6 +45,11 @@ std::string replace_arguments(std::string_view command, const std::vector<std::s
     }
 }
 
+bool is_comment_line(std::string_view line) {
+    const std::size_t first = line.find_first_not_of(" \t");
+    return first != std::string_view::npos && line[first] == '#';
+}
+
 std::vector<std::string_view> split_lines(std::string_view text) {
     std::vector<std::string_view> lines;
     while (!text.empty()) {

@@ -34,6 +34,9 @@ private:
 /// An index that is not given stays.
 std::string replace_arguments(std::string_view command, const std::vector<std::string>& arguments);
 
+/// A line of a file that is a comment of the command layer (script-language section 1).
+bool is_comment_line(std::string_view line);
+
 /// Splits at line feeds; a carriage return before one goes with it.
 std::vector<std::string_view> split_lines(std::string_view text);
 

@@ -63,8 +63,11 @@ Outcome modify(Session& session, const Invocation& invocation, u32 action) {
             return session.fail(invocation, {"no events", {}, {}});
     }
     const auto modified = session.debuggee().modify_event(*tag, action);
-    return modified ? Outcome::kOk
-                    : session.request_failed(modified.failure(), "'events' lists them");
+    if (!modified)
+        return session.request_failed(modified.failure(), "'events' lists them");
+    if (action != RS_MODIFY_ENABLE && session.settings().is_on(Setting::kAutoFlush))
+        (void)session.debuggee().flush();
+    return Outcome::kOk;
 }
 
 Outcome show_event_counters(Session& session, u64 tag) {

@@ -44,6 +44,7 @@ Outcome run_idt(Session& session, const Invocation& invocation) {
         first = static_cast<u32>(number.value);
         end = first + 1;
     }
+    const bool names_addresses = session.settings().is_on(Setting::kAddressConversion);
     std::string text = "IDT Entries:\n";
     std::map<u64, std::string> names;  // many entries share a handler
     for (u32 at = first; at < end; at += RS_IDT_CHUNK) {
@@ -63,7 +64,9 @@ Outcome run_idt(Session& session, const Invocation& invocation) {
             text += fmt::format("IDT[0x{:x}:{}]{:{}}: {}", at + i, at + i, "",
                                 at + i < 0x10 ? (at + i < 10 ? 4 : 3) : (at + i < 100 ? 2 : 1),
                                 address_text(handler));
-            text += known->second.empty() ? "\n" : fmt::format("     {}\n", known->second);
+            text += known->second.empty() || !names_addresses
+                        ? "\n"
+                        : fmt::format("     {}\n", known->second);
         }
     }
     session.output().text(text);

@@ -218,7 +218,8 @@ Outcome register_event(Session& session, const Invocation& invocation, const Eve
     for (const language::CompileOutput& script : *scripts)
         session.add_globals(script.globals_assigned);
     session.add_known_event(*tag - RS_TAG_BASE);
-    session.resume();  // a new event ends the paused state (MSG-9)
+    if (session.settings().is_on(Setting::kAutoUnpause))
+        session.resume();  // MSG-9
     if (!command.vector)
         session.notice(source.covers_all);
     if (is_limited)

@@ -16,17 +16,17 @@ namespace {
 
 constexpr std::size_t kMostBytes = 1u << 20;
 
-std::string expand_home(const std::string& path) {
-    const char* home = std::getenv("HOME");
-    const bool names_home = path == "~" || path.substr(0, 2) == "~/";
-    return names_home && home != nullptr ? home + path.substr(1) : path;
-}
-
 ScriptFileError cannot_read(const std::string& path, int error) {
     return {"cannot read " + in_quotes(path) + ": " + std::strerror(error)};
 }
 
 }  // namespace
+
+std::string expand_home(const std::string& path) {
+    const char* home = std::getenv("HOME");
+    const bool names_home = path == "~" || path.substr(0, 2) == "~/";
+    return names_home && home != nullptr ? home + path.substr(1) : path;
+}
 
 std::variant<std::string, ScriptFileError> read_script_file(const std::string& path) {
     // Non-blocking, so that a FIFO without a writer is an error and not a hang.

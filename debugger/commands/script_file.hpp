@@ -12,6 +12,9 @@ struct ScriptFileError {
     std::string text;
 };
 
+/// "~/" in front stands for the home folder.
+std::string expand_home(const std::string& path);
+
 /// Reads a script file: at most 1 MiB, not empty. "~/" in front stands for the home folder.
 std::variant<std::string, ScriptFileError> read_script_file(const std::string& path);
 

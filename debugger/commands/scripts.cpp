@@ -2,6 +2,7 @@
 // ? and print: run a script once (script-language section 1).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "commands/session.hpp"
@@ -88,7 +89,48 @@ Outcome run_print(Session& session, const Invocation& invocation) {
     return run_once(session, fmt::format("print({});", expression));
 }
 
+/// The values of all global variables as one script prints them, a line each.
+std::string listing_script(const std::vector<std::string>& names) {
+    std::string script;
+    for (const std::string& name : names)
+        script += fmt::format("printf(\".{0} = %llx\\n\", .{0}); ", name);
+    return script;
+}
+
+Outcome run_globals(Session& session, const Invocation& invocation) {
+    const bool clears = !invocation.words.empty();
+    if (clears && !same_word(invocation.words[0].text, "clear"))
+        return session.wrong_use(invocation, &invocation.words[0]);
+    std::vector<std::string> names = session.debuggee().is_connected()
+                                         ? session.known_globals()
+                                         : session.evaluator().known_globals();
+    std::ranges::sort(names);
+    if (names.empty()) {
+        if (!clears)
+            session.output().text("no globals\n");
+        return Outcome::kOk;
+    }
+    if (!clears)
+        return run_once(session, listing_script(names));
+    std::string script;
+    for (const std::string& name : names)
+        script += "." + name + " = 0; ";
+    const Outcome outcome = run_once(session, script);
+    if (outcome == Outcome::kOk)
+        session.forget_globals();
+    return outcome;
+}
+
 constexpr CommandSpec kCommands[] = {
+    {.name = ".globals",
+     .syntax = ".globals\n.globals clear",
+     .summary = "shows the global variables of scripts and their values, or clears them",
+     .help = "They live until 'unload'. Clearing sets them to 0 and forgets their names; events\n"
+             "that use one go on with it.\n\n"
+             "examples:\n    .globals\n    .globals clear\n",
+     .keywords = "clear",
+     .most_words = 1,
+     .run = run_globals},
     {.name = "?",
      .aliases = "eval evaluate",
      .syntax = "? STATEMENTS\n? { STATEMENTS }",

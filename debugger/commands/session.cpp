@@ -68,6 +68,8 @@ Session::Session(transport::Loop& loop, output::Output& output, Environment& env
 
 Outcome Session::execute(std::string_view command) {
     command = without_pasted_prompt(command, false);
+    if (output_.is_open())
+        output_.command(prompt(), command);
     Scan scan = scan_command(command);
     if (scan.open != Open::kNothing) {
         return tell({still_open_text(scan.open), scan.open_at, {}}, command);
@@ -228,6 +230,11 @@ void Session::forget_events() {
     known_globals_.clear();
 }
 
+void Session::forget_globals() {
+    known_globals_.clear();
+    evaluator_.forget_globals();
+}
+
 void Session::add_globals(const std::vector<std::string>& names) {
     for (const std::string& name : names)
         if (std::find(known_globals_.begin(), known_globals_.end(), name) == known_globals_.end())
@@ -266,32 +273,35 @@ void Session::show(const debuggee::Message& message) {
                                .event = id,
                                .time_ns = message.header.time_ns,
                                .seq = message.header.seq};
-    const auto print = [&](Kind kind, std::string_view text) {
+    // While paused, only the log has it (MSG-9), but for what must not be missed.
+    const auto print = [&](Kind kind, std::string_view text, bool must_be_seen = false) {
         record.kind = kind;
         record.text = text;
-        output_.event(record);
+        if (is_paused_ && !must_be_seen)
+            output_.event_unseen(record);
+        else
+            output_.event(record);
     };
     switch (message.header.kind) {
         case RS_MSG_TEXT:
         case RS_MSG_GATHERED:
-            if (!outputs_.forward(message.header.cookie, message.text()) && !is_paused_)
+            if (!outputs_.forward(message.header.cookie, message.text()))
                 print(Kind::kMessage, message.text());
             break;
         case RS_MSG_LOST:
-            if (const auto count = message.lost_count(); count && !is_paused_) {
+            if (const auto count = message.lost_count()) {
                 record.count = *count;
                 print(Kind::kLost, fmt::format("warn, {} messages lost (core {:x}, event 0x{:x})",
                                                *count, message.header.core, id));
             }
             break;
         case RS_MSG_DIAGNOSTIC:
-            if (const auto diagnostic = message.diagnostic();
-                diagnostic && (!is_paused_ || diagnostic->disabled != 0))
-                print(Kind::kDiagnostic, event_scripts_.describe(message.header, *diagnostic));
+            if (const auto diagnostic = message.diagnostic())
+                print(Kind::kDiagnostic, event_scripts_.describe(message.header, *diagnostic),
+                      diagnostic->disabled != 0);
             break;
         case RS_MSG_BINARY:
-            if (!is_paused_)
-                print(Kind::kMessage, hex_dump(message.payload, buffer_offset(message)));
+            print(Kind::kMessage, hex_dump(message.payload, buffer_offset(message)));
             break;
         default:
             break;  // kinds of later versions

@@ -13,9 +13,11 @@
 #include "commands/event_scripts.hpp"
 #include "commands/problem.hpp"
 #include "commands/processes.hpp"
+#include "commands/settings.hpp"
 #include "commands/spec.hpp"
 #include "debuggee/debuggee.hpp"
 #include "language/evaluator.hpp"
+#include "output/log.hpp"
 #include "output/output.hpp"
 #include "output/outputs.hpp"
 #include "transport/key.hpp"
@@ -62,7 +64,10 @@ public:
     std::string prompt() const;
 
     transport::Loop& loop() { return loop_; }
+    /// The user, and the log if one is open.
     output::Output& output() { return output_; }
+    output::Log& log() { return output_; }
+    Settings& settings() { return settings_; }
     Environment& environment() { return environment_; }
     debuggee::Debuggee& debuggee() { return debuggee_; }
     EventScripts& event_scripts() { return event_scripts_; }
@@ -74,6 +79,8 @@ public:
     language::Evaluator& evaluator() { return evaluator_; }
     /// Global script variables assigned since the hypervisor was loaded.
     const std::vector<std::string>& known_globals() const { return known_globals_; }
+    /// After '.globals clear': here and without a hypervisor.
+    void forget_globals();
     void add_globals(const std::vector<std::string>& names);
     /// After 'unload': events and globals are gone.
     void forget_events();
@@ -107,6 +114,22 @@ public:
     void pause() { is_paused_ = true; }
     void resume() { is_paused_ = false; }
     bool is_paused() const { return is_paused_; }
+
+    /// '--batch': '.script' ends with the first command that fails.
+    void set_stops_at_failure(bool stops) { stops_at_failure_ = stops; }
+    bool stops_at_failure() const { return stops_at_failure_; }
+    /// How many '.script' run inside of each other.
+    unsigned script_depth() const { return script_depth_; }
+    class ScriptScope {
+    public:
+        explicit ScriptScope(Session& session) : session_{session} { ++session_.script_depth_; }
+        ~ScriptScope() { --session_.script_depth_; }
+        ScriptScope(const ScriptScope&) = delete;
+        ScriptScope& operator=(const ScriptScope&) = delete;
+
+    private:
+        Session& session_;
+    };
 
     /// Set by 'exit'.
     void request_exit() { exit_requested_ = true; }
@@ -145,12 +168,15 @@ private:
     void close_outputs();
 
     transport::Loop& loop_;
-    output::Output& output_;
+    output::Log output_;
     Environment& environment_;
     debuggee::Debuggee debuggee_;
     EventScripts event_scripts_;
     output::Outputs outputs_;
     Processes processes_;
+    Settings settings_;
+    unsigned script_depth_ = 0;
+    bool stops_at_failure_ = false;
     language::Evaluator evaluator_;
     std::vector<std::string> known_globals_;
     /// Per core and event: offset of the next record of a binary message.

@@ -78,6 +78,8 @@ std::span<const CommandSpec> process_commands();
 std::span<const CommandSpec> machine_commands();
 std::span<const CommandSpec> output_commands();
 std::span<const CommandSpec> script_commands();
+std::span<const CommandSpec> settings_commands();
+std::span<const CommandSpec> batch_commands();
 std::span<const CommandSpec> session_commands();
 
 }  // namespace ringside::commands

@@ -158,6 +158,8 @@ Outcome Session::load(const debuggee::LoadOptions& options) {
         return cannot ? Outcome::kCannotVirtualize : outcome;
     }
     loaded_here_ = true;
+    if (const auto told = debuggee_.settings(settings_.for_root_mode()); !told)
+        return request_failed(told.failure());
     const auto version = debuggee_.version();
     if (!version)
         return request_failed(version.failure());

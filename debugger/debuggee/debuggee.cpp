@@ -347,6 +347,10 @@ Reply<rs_idt> Debuggee::idt(std::uint32_t first, std::uint32_t count) {
     return request_structure(RS_IOC_IDT, rs_idt{.first = first, .count = count});
 }
 
+Reply<rs_settings> Debuggee::settings(const rs_settings& wanted) {
+    return request_structure(RS_IOC_SETTINGS, wanted);
+}
+
 Reply<rs_ring> Debuggee::ring(const rs_ring& request) {
     return request_structure(RS_IOC_RING, request);
 }

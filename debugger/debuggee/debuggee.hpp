@@ -126,6 +126,9 @@ public:
     Reply<std::vector<ListedEvent>> list_events();
     Reply<rs_event_stat> event_stat(std::uint64_t tag);
     Reply<rs_event_stat> core_stat(std::uint32_t core);
+    /// Changes what `wanted.mask` names (RS_SET_*).
+    /// @return all of them as they are then
+    Reply<rs_settings> settings(const rs_settings& wanted);
     /// Drops the unread messages of all events.
     /// @return how many there were
     Reply<std::uint64_t> flush();

@@ -25,6 +25,9 @@ constexpr std::string_view kNotAtBoot[] = {"irqbypass", "ccp", "kvm", "kvm_amd",
 /// The one module that Bochs' devices need; QEMU's machine needs the others.
 constexpr std::string_view kBochsModule = "e1000";
 
+/// Of programs inside: the host may stall the machine, so ten times the usual limits.
+constexpr std::string_view kSettings = "scripttime = 2000000\ncodebudget = 100000\n";
+
 /// Archives kept in the cache; older ones are removed.
 constexpr std::size_t kKeptImages = 4;
 
@@ -98,6 +101,7 @@ Outcome<std::string> content_of(const Item& item, const fs::path& scratch) {
 /// Names an archive by everything that goes into it.
 Outcome<std::uint64_t> hash_of(const std::vector<Item>& items, std::string_view order) {
     std::uint64_t hash = content_hash(kBochsModule, content_hash(order, content_hash(kInitScript)));
+    hash = content_hash(kSettings, hash);
     for (const Item& item : items) {
         const auto content = read_file(item.source);
         if (!content)
@@ -119,6 +123,9 @@ Outcome<std::string> build_archive(const std::vector<Item>& items, std::string_v
     archive.add_file("etc/passwd",
                      "root::0:0:root:/root:/bin/sh\nuser::1000:1000:user:/tmp:/bin/sh\n", 0644);
     archive.add_file("etc/group", "root:x:0:\nuser:x:1000:\n", 0644);
+    archive.add_folder("root/.config");
+    archive.add_folder("root/.config/ringside");
+    archive.add_file("root/.config/ringside/settings.toml", kSettings, 0600);
     archive.add_file("lib/modules/order", order, 0644);
     archive.add_file("lib/modules/order.bochs", fmt::format("{}.ko\n", kBochsModule), 0644);
     for (const Item& item : items) {

@@ -70,6 +70,8 @@ public:
     EvaluateOutput evaluate(std::string_view text, script::GuestAccess& guest,
                             const EvaluateOptions& options = {});
     const std::vector<std::string>& known_globals() const { return known_globals_; }
+    /// Their values stay.
+    void forget_globals() { known_globals_.clear(); }
 
 private:
     struct Memory;

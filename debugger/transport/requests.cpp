@@ -18,6 +18,7 @@ constexpr RequestSpec kRequests[] = {
     {RS_IOC_LIST_EVENTS, "list events", sizeof(rs_event_list), true},
     {RS_IOC_EVENT_STAT, "event stat", sizeof(rs_event_stat), false},
     {RS_IOC_FLUSH, "flush", sizeof(rs_flush), false},
+    {RS_IOC_SETTINGS, "settings", sizeof(rs_settings), false},
     {RS_IOC_IDT, "idt", sizeof(rs_idt), false},
     {RS_IOC_PROCESS, "process", sizeof(rs_process), false},
     {RS_IOC_SYMBOL, "symbol", sizeof(rs_symbol), false},

@@ -80,7 +80,7 @@ struct World {
         event::EngineSettings settings;
         settings.core_count = 1;
         settings.ring_bytes = ring::kMinimumBytes;
-        settings.script_budget = 20'000;
+        settings.limits.script_budget = 20'000;
         require(bool(engine.open(memory, settings)) && bool(registry.open(engine, machine)),
                 "open");
         engine.rings().add_owner(kClient);

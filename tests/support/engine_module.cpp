@@ -199,6 +199,20 @@ public:
             return answer<rs_event_stat>(argument, [&](rs_event_stat& stat) {
                 return if_loaded([&] { return code_of(state_->loaded->registry->stat(stat)); });
             });
+        if (request == RS_IOC_SETTINGS)
+            return answer<rs_settings>(argument, [&](rs_settings& settings) {
+                return if_loaded([&] {
+                    event::Limits limits = state_->loaded->engine->limits();
+                    if (!event::take_limits(settings, limits))
+                        return u32{RS_ERR_BAD_IMAGE};
+                    state_->loaded->engine->set_limits(limits);
+                    settings.script_budget = limits.script_budget;
+                    settings.script_time_us = limits.script_time_us;
+                    settings.code_time_us = limits.code_time_us;
+                    settings.gather_time_ms = limits.gather_time_us / 1000;
+                    return u32{RS_OK};
+                });
+            });
         if (request == RS_IOC_SYMBOL)
             return answer<rs_symbol>(argument, find_symbol);
         if (request == RS_IOC_IDT)
@@ -379,9 +393,9 @@ u32 EngineModule::State::load(const rs_load& request) {
     if (request.msg_ring_kb != 0)
         settings.ring_bytes = u64{request.msg_ring_kb} * 1024;
     if (request.script_budget != 0)
-        settings.script_budget = request.script_budget;
+        settings.limits.script_budget = request.script_budget;
     if (request.script_time_us != 0)
-        settings.script_time_us = request.script_time_us;
+        settings.limits.script_time_us = request.script_time_us;
     if (const auto opened = fresh->engine->open(fresh->memory, settings); !opened)
         return opened.error().code;
     if (const auto opened = fresh->registry->open(*fresh->engine, machine); !opened)

@@ -32,6 +32,7 @@
 #define RS_NR_FLUSH 0x20u
 #define RS_NR_RING 0x23u
 #define RS_NR_IDT 0x32u
+#define RS_NR_SETTINGS 0x24u
 #define RS_NR_EVAL 0x35u
 #define RS_NR_SYMBOL 0x36u
 #define RS_NR_PROCESS 0x37u
@@ -46,6 +47,7 @@
 #define RS_IOC_EVENT_STAT RS_IOC(RS_NR_EVENT_STAT, struct rs_event_stat)
 #define RS_IOC_FLUSH RS_IOC(RS_NR_FLUSH, struct rs_flush)
 #define RS_IOC_RING RS_IOC(RS_NR_RING, struct rs_ring)
+#define RS_IOC_SETTINGS RS_IOC(RS_NR_SETTINGS, struct rs_settings)
 #define RS_IOC_IDT RS_IOC(RS_NR_IDT, struct rs_idt)
 #define RS_IOC_SYMBOL RS_IOC(RS_NR_SYMBOL, struct rs_symbol)
 #define RS_IOC_PROCESS RS_IOC(RS_NR_PROCESS, struct rs_process)
@@ -85,6 +87,29 @@ struct rs_flush {   /* 0x18 bytes */
     __u32 reserved; /* 0x14 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
+
+#define RS_SET_SCRIPT_BUDGET (1u << 0)
+#define RS_SET_SCRIPT_TIME (1u << 1)
+#define RS_SET_CODE_TIME (1u << 2)
+#define RS_SET_GATHER_TIME (1u << 3)
+#define RS_SET_SC_REPLAY (1u << 4)
+#define RS_SET_SC_DELIVER (1u << 5)
+
+/* What the hypervisor works with, until 'unload': changes what `mask` names and tells all. A value
+ * out of range: EINVAL, and nothing is changed. */
+struct rs_settings {      /* 0x40 bytes */
+    __u32 size;           /* 0x00 */
+    __u32 error;          /* 0x04 out: RS_ERR_* */
+    __u32 mask;           /* 0x08 RS_SET_*: the fields to be changed */
+    __u16 sc_replay;      /* 0x0c 0 or 1: SC-11 */
+    __u16 sc_deliver;     /* 0x0e 0 or 1: SC-9, deliver a level storm's 17th interrupt */
+    __u64 script_budget;  /* 0x10 operations a run, 1 to 2^40 */
+    __u64 script_time_us; /* 0x18 a run, 1 us to 10 s */
+    __u64 code_time_us;   /* 0x20 a run of machine code, 1 us to 1 s */
+    __u64 gather_time_ms; /* 0x28 age limit of text of 'imm no', 1 ms to 60 s */
+    __u64 reserved[2];    /* 0x30 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_settings) == 0x40, "rs_settings");
 
 /* Runs a script once in root mode, in the context of the calling thread. */
 struct rs_eval {        /* 0x48 bytes, then program; on return, then text */

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # First process of the lab's debuggee. Each stage prints one marker line on the console; the lab
 # waits for these (boot_progress.cpp has the same words).
-export PATH=/bin
+export PATH=/bin HOME=/root
 /bin/busybox mount -t devtmpfs dev /dev
 exec </dev/null >/dev/console 2>&1
 say() { echo "ringside-lab: $*"; }

@@ -149,6 +149,7 @@ static void not_loaded(void) {
     struct rs_flush flush = {.size = sizeof flush};
     struct rs_ring ring = {.size = sizeof ring};
     struct rs_load unload = {.size = sizeof unload};
+    struct rs_settings settings = {.size = sizeof settings};
 
 #define NOT_LOADED(number, structure)                                                         \
     expect(#number " while not loaded", request(number, &structure), ENODEV, structure.error, \
@@ -162,6 +163,7 @@ static void not_loaded(void) {
     NOT_LOADED(RS_IOC_EVAL, eval);
     NOT_LOADED(RS_IOC_FLUSH, flush);
     NOT_LOADED(RS_IOC_RING, ring);
+    NOT_LOADED(RS_IOC_SETTINGS, settings);
     NOT_LOADED(RS_IOC_UNLOAD, unload);
     check(mmap(NULL, 0x11000, PROT_READ, MAP_SHARED, device, 0) == MAP_FAILED && errno == ENODEV,
           "mmap while not loaded: %s", strerror(errno));
@@ -420,11 +422,23 @@ static void messages(void) {
     struct pollfd ready = {.fd = device, .events = POLLIN};
     struct rs_ring ring = {.size = sizeof ring, .core = 999};
     struct rs_flush flush = {.size = sizeof flush, .reserved = 1};
+    struct rs_settings settings;
     struct event event = good_event();
     char buffer[4096];
     void* mapping;
     void* volatile nowhere = (void*)8;
 
+    settings = (struct rs_settings){.size = sizeof settings, .mask = RS_SET_CODE_TIME};
+    expect("settings, range", request(RS_IOC_SETTINGS, &settings), EINVAL, settings.error,
+           RS_ERR_BAD_IMAGE);
+    settings.code_time_us = 20000;
+    expect("settings", request(RS_IOC_SETTINGS, &settings), 0, settings.error, 0);
+    check(settings.code_time_us == 20000 && settings.gather_time_ms == 250 &&
+              settings.sc_replay == 1 && settings.script_budget == 1000000,
+          "other settings");
+    settings.mask = 0x40;
+    expect("settings, mask", request(RS_IOC_SETTINGS, &settings), EINVAL, settings.error,
+           RS_ERR_BAD_IMAGE);
     expect("flush, reserved", request(RS_IOC_FLUSH, &flush), EINVAL, flush.error, RS_ERR_BAD_IMAGE);
     flush.reserved = 0;
     expect("flush", request(RS_IOC_FLUSH, &flush), 0, flush.error, 0);

@@ -203,6 +203,13 @@ int main(int count, char** words) {
         return 2;
     if (ioctl(device, RS_IOC_LOAD, &load))
         fail("load");
+    // An emulator may stall: ten times the usual time.
+    struct rs_settings settings = {.size = sizeof settings,
+                                   .mask = RS_SET_CODE_TIME | RS_SET_SCRIPT_TIME,
+                                   .code_time_us = 100000,
+                                   .script_time_us = 2000000};
+    if (ioctl(device, RS_IOC_SETTINGS, &settings))
+        fail("settings");
     const int is_random = !strcmp(words[1], "random");
     stays_on_core_0 = is_random;
     shows_registers = !strcmp(words[1], "registers");

@@ -50,7 +50,7 @@ static const __u32 numbers[] = {
     RS_IOC_VERSION,    RS_IOC_LOAD,         RS_IOC_UNLOAD,      RS_IOC_REGISTER_EVENT,
     RS_IOC_ADD_ACTION, RS_IOC_MODIFY_EVENT, RS_IOC_LIST_EVENTS, RS_IOC_EVENT_STAT,
     RS_IOC_FLUSH,      RS_IOC_RING,         RS_IOC_EVAL,        RS_IOC_IDT,
-    RS_IOC_SYMBOL,     RS_IOC_PROCESS,
+    RS_IOC_SYMBOL,     RS_IOC_PROCESS,      RS_IOC_SETTINGS,
 };
 
 /* A number that means something somewhere, or none that does. */

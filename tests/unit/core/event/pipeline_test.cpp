@@ -276,8 +276,9 @@ TEST(Pipeline, AGoodRunEndsARowOfErrors) {
 
 TEST(Pipeline, GuestContextStopsALoopingScript) {
     for (const u32 action : {RS_MODIFY_DISABLE, RS_MODIFY_CLEAR}) {
-        Fixture fixture{
-            1, Fixture::View::kOne, {.script_budget = ~u64{0} / 2, .script_time_us = ~u64{0}}};
+        Fixture fixture{1,
+                        Fixture::View::kOne,
+                        {.limits = {.script_budget = ~u64{0} / 2, .script_time_us = ~u64{0}}}};
         const u64 tag = fixture.add(
             ImageBuilder{}.script(ScriptBuilder{}.loop()).script(printing("not reached")));
         u32 looks = 0;
@@ -292,12 +293,13 @@ TEST(Pipeline, GuestContextStopsALoopingScript) {
 }
 
 TEST(Pipeline, BudgetAndTimeEndAScript) {
-    Fixture budget{1, Fixture::View::kOne, {.script_budget = 1000}};
+    Fixture budget{1, Fixture::View::kOne, {.limits = {.script_budget = 1000}}};
     budget.add(ImageBuilder{}.script(ScriptBuilder{}.loop()));
     budget.arrive(0, 0x25);
     EXPECT_EQ(diagnostics(budget).at(0).code, static_cast<u32>(RS_SCRIPT_BUDGET));
 
-    Fixture time{1, Fixture::View::kOne, {.script_budget = ~u64{0} / 2, .script_time_us = 10}};
+    Fixture time{
+        1, Fixture::View::kOne, {.limits = {.script_budget = ~u64{0} / 2, .script_time_us = 10}}};
     time.guests[0]->ticks_a_look = 1000;
     time.add(ImageBuilder{}.script(ScriptBuilder{}.loop()));
     time.arrive(0, 0x25);

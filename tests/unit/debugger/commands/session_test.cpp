@@ -59,6 +59,13 @@ protected:
         return recorder_.printed;
     }
 
+    /// The same, though some of it is done and shows something.
+    std::string fail_noisily(std::string_view command) {
+        recorder_.told.clear();
+        EXPECT_EQ(session_.execute(command), Outcome::kFailed) << command;
+        return recorder_.told;
+    }
+
     /// Runs a command that must fail and returns what was told.
     std::string fail(std::string_view command, Outcome expected = Outcome::kFailed) {
         recorder_.printed.clear();
@@ -443,6 +450,173 @@ TEST_F(SessionTest, ShowsTheInterruptDescriptorTable) {
     EXPECT_THAT(recorder_.printed, HasSubstr("\nIDT[0x8:8]    : "));
     EXPECT_EQ(std::ranges::count(recorder_.printed, '\n'), 257);
     EXPECT_THAT(fail("!idt 100"), StartsWith("err, entry must be 0x0 to 0xff, not '100'"));
+}
+
+/// A folder of its own for what a test writes.
+class FilesOfSession : public SessionTest {
+protected:
+    FilesOfSession() {
+        char name[] = "/tmp/ringside-session-XXXXXX";
+        folder_ = ::mkdtemp(name);
+    }
+    ~FilesOfSession() override { std::filesystem::remove_all(folder_); }
+    std::string path(const std::string& name) const { return folder_ + "/" + name; }
+    void write(const std::string& name, std::string_view text) const {
+        std::ofstream{path(name), std::ios::binary} << text;
+    }
+    std::string read(const std::string& name) const {
+        std::ifstream file{path(name), std::ios::binary};
+        return {std::istreambuf_iterator<char>{file}, {}};
+    }
+
+private:
+    std::string folder_;
+};
+
+TEST_F(FilesOfSession, SettingsAreShownSetAndKept) {  // AUX-5
+    EXPECT_THAT(run("settings"), StartsWith("autoflush = off\nautounpause = on\nsyntax = intel\n"));
+    EXPECT_THAT(recorder_.printed, HasSubstr("\nscriptbudget = f4240\nscripttime = 30d40\n"
+                                             "codebudget = 2710\njit = on\nlinkloss = wait\n"
+                                             "immflush = fa\nscreplay = on\nsclevel = throttle\n"));
+    EXPECT_EQ(run("settings AutoUnpause"), "autounpause = on\n");
+    EXPECT_TRUE(session_.settings().use_file(path("new/settings.toml")).empty());
+    EXPECT_EQ(run("settings autounpause OFF"), "autounpause = off\n");
+    EXPECT_EQ(run("settings codebudget 0n20000"), "codebudget = 4e20\n");
+    EXPECT_EQ(run("settings sclevel deliver"), "sclevel = deliver\n");
+    EXPECT_EQ(recorder_.told, "");
+    run("settings syntax att");
+    EXPECT_EQ(recorder_.told, "notice: 'syntax' has no effect in this version\n");
+    Settings other;
+    EXPECT_TRUE(other.use_file(path("new/settings.toml")).empty());
+    EXPECT_FALSE(other.is_on(Setting::kAutoUnpause));
+    EXPECT_EQ(other.number(Setting::kCodeBudget), 20'000u);
+    EXPECT_EQ(other.word(Setting::kSyntax), "att");
+    EXPECT_EQ(other.number(Setting::kImmFlush), 250u);
+
+    EXPECT_THAT(fail("settings foo"), StartsWith("err, no such option 'foo'\n"));
+    EXPECT_THAT(fail("settings autoflus on"), HasSubstr("hint: did you mean 'autoflush'?"));
+    EXPECT_THAT(fail("settings autoflush maybe"), StartsWith("err, 'autoflush' takes on or off\n"));
+    EXPECT_THAT(fail("settings codebudget 0"),
+                StartsWith("err, 'codebudget' must be 1 to f4240 (hex)\n"));
+    EXPECT_THAT(fail("settings codebudget zz"), StartsWith("err, bad number 'zz'\n"));
+    EXPECT_EQ(run("settings codebudget"), "codebudget = 4e20\n");
+}
+
+TEST_F(FilesOfSession, AFileOfSettingsIsTakenAsFarAsItGoes) {
+    write("settings.toml",
+          "future = 1\ncodebudget = 5\njit = \"maybe\"\nscripttime = -1\n"
+          "autoflush = \"on\"\nimmflush = true\n");
+    Settings settings;
+    const auto complaints = settings.use_file(path("settings.toml"));
+    ASSERT_EQ(complaints.size(), 4u);
+    EXPECT_THAT(complaints[0], HasSubstr("line 1: no such option 'future'"));
+    EXPECT_EQ(settings.number(Setting::kCodeBudget), 5u);
+    EXPECT_TRUE(settings.is_on(Setting::kAutoFlush));
+    EXPECT_EQ(settings.number(Setting::kScriptTime), 200'000u);
+    EXPECT_FALSE(settings.save());
+    EXPECT_THAT(read("settings.toml"), HasSubstr("future = 1"));
+    write("broken.toml", "codebudget = = 5\n");
+    const auto broken = settings.use_file(path("broken.toml"));
+    ASSERT_EQ(broken.size(), 1u);
+    EXPECT_THAT(broken[0], HasSubstr("line 1"));
+    EXPECT_FALSE(settings.save());
+    EXPECT_EQ(read("broken.toml"), "codebudget = = 5\n");
+    EXPECT_TRUE(settings.use_file("/proc/nowhere/settings.toml").empty());
+    EXPECT_THAT(settings.save().value_or(""), StartsWith("cannot write '/proc/nowhere/"));
+}
+
+TEST_F(FilesOfSession, EmulatedDebuggeesHaveMoreTimeUnlessItWasChosen) {
+    Settings settings;
+    EXPECT_FALSE(settings.set(*Settings::find("scripttime"), "5"));
+    settings.set_emulated();
+    EXPECT_EQ(settings.number(Setting::kScriptTime), 5u);
+    EXPECT_EQ(settings.number(Setting::kCodeBudget), 100'000u);
+}
+
+TEST_F(FilesOfSession, RootModeHearsOfSettings) {
+    run("settings scriptbudget 3e8");
+    connect_and_load();
+    EXPECT_EQ(session_.debuggee().settings({})->script_budget, 1000u);
+    run("settings scriptbudget 7d0");
+    EXPECT_EQ(session_.debuggee().settings({})->script_budget, 2000u);
+    run("settings autounpause off");
+    run("pause");
+    run("!interrupt 30 script { printf(\"a\"); }");
+    EXPECT_TRUE(session_.is_paused());
+    run("settings autounpause on");
+    run("!interrupt 31 script { printf(\"b\"); }");
+    EXPECT_FALSE(session_.is_paused());
+}
+
+TEST_F(FilesOfSession, TheLogHasCommandsAndOutput) {  // AUX-2, MSG-9
+    connect_and_load();
+    EXPECT_THAT(fail(".logclose"), StartsWith("err, no log is open"));
+    run(".logopen " + path("log"));
+    EXPECT_THAT(fail(".logopen " + path("other")),
+                StartsWith("err, a log is open, use '.logclose'\n"));
+    run("!interrupt 30 script { printf(\"tick\"); }");
+    run("pause");
+    module_.arrive(0, 0x30);
+    session_.drain_messages();
+    EXPECT_EQ(recorder_.printed, "paused\n");
+    run("print 2 + 2");
+    run(".logclose");
+    EXPECT_EQ(read("log"), "Ringside> .logopen " + path("other") +
+                               "\nerr, a log is open, use '.logclose'\n" +
+                               "Ringside> !interrupt 30 script { printf(\"tick\"); }\n"
+                               "Ringside> pause\npaused\ntick\nRingside> print 2 + 2\n4\n"
+                               "Ringside> .logclose\n");
+    EXPECT_EQ(std::filesystem::status(path("log")).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    EXPECT_THAT(fail(".logopen /proc/nowhere/log"),
+                StartsWith("err, cannot open '/proc/nowhere/log'"));
+    run(".logopen /dev/full");
+    run("print 1");
+    EXPECT_THAT(recorder_.told, HasSubstr("No space left on device; it is closed"));
+    fail(".logclose");
+}
+
+TEST_F(FilesOfSession, ScriptsRunCommandsOfAFile) {  // AUX-3
+    write("inner", "print $arg1\n");
+    write("outer", "# a comment\nprint 2\nfoo\n? {\n  print(3);\n}\n.script \"" + path("inner") +
+                       "\" $arg1$arg10\n");
+    std::string command = ".script " + path("outer") + " a";
+    for (int i = 2; i <= 9; ++i)
+        command += " x";
+    recorder_.printed.clear();
+    EXPECT_EQ(session_.execute(command + " b"), Outcome::kFailed);
+    EXPECT_EQ(recorder_.printed,
+              "Ringside> print 2\n2\nRingside> foo\nRingside> ? {\n  print(3);\n}\n3\n"
+              "Ringside> .script \"" +
+                  path("inner") +
+                  "\" ab\n"
+                  "Ringside> print ab\nab\n");
+    EXPECT_THAT(recorder_.told, HasSubstr("warn, 1 command of '" + path("outer") + "' failed\n"));
+    session_.set_stops_at_failure(true);
+    recorder_.printed.clear();
+    EXPECT_EQ(session_.execute(command), Outcome::kFailed);
+    EXPECT_EQ(recorder_.printed, "Ringside> print 2\n2\nRingside> foo\n");
+    session_.set_stops_at_failure(false);
+    write("self", ".script " + path("self") + "\n");
+    EXPECT_THAT(fail_noisily(".script " + path("self")), HasSubstr("nested more than 16 deep"));
+    EXPECT_THAT(fail(".script " + path("nothing")), StartsWith("err, cannot read "));
+    write("open", "print 5\n? { print(6);\n");
+    EXPECT_THAT(fail_noisily(".script " + path("open")), HasSubstr("'{' without '}'"));
+}
+
+TEST_F(SessionTest, GlobalsAreShownAndCleared) {  // SCR-5
+    EXPECT_EQ(run(".globals"), "no globals\n");
+    run("? .local = 5;");
+    EXPECT_EQ(run(".globals"), ".local = 5\n");
+    connect_and_load();
+    EXPECT_EQ(run(".globals"), "no globals\n");
+    run("? .first = 0x10; .second = 2;");
+    EXPECT_EQ(run(".globals"), ".first = 10\n.second = 2\n");
+    run(".globals clear");
+    EXPECT_EQ(run(".globals"), "no globals\n");
+    EXPECT_THAT(fail("print .first"), HasSubstr("first"));
+    EXPECT_EQ(run("? .second = 1; print(.second);").substr(0, 1), "1");
+    EXPECT_THAT(fail(".globals all"), StartsWith("err, wrong use of '.globals'"));
 }
 
 }  // namespace
