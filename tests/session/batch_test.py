@@ -228,13 +228,13 @@ def test_doctor_ends_with_0_or_4_and_says_why(home):
     assert ("cannot be virtualized" in result.stdout) == (result.returncode == 4)
 
 
-PAGE_NAMES = {"?": "evaluate", ".status": "status", "!interrupt": "interrupt"}
+PAGE_NAMES = {"?": "evaluate", ".switch": "attach", ".detach": "attach", ".logopen": "log", ".logclose": "log"}
 
 
 def test_every_command_has_a_page_with_its_syntax_and_examples(home):
     overview = run(home, "-c", ".help").stdout
     for name in [line.split()[0] for line in overview.split("\n\n")[0].splitlines()]:
-        page = SOURCE / "docs/commands" / (PAGE_NAMES.get(name, name.lstrip(".")) + ".md")
+        page = SOURCE / "docs/commands" / (PAGE_NAMES.get(name, name.lstrip(".!")) + ".md")
         text = page.read_text(encoding="utf-8")
         shown = run(home, "-c", f".help {name}").stdout
         for line in shown.splitlines():
