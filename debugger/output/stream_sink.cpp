@@ -2,6 +2,7 @@
 #include "output/stream_sink.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -158,8 +159,10 @@ void StreamSink::wait_writable() {
 }
 
 void StreamSink::give_up(int error_number) {
+    const std::size_t lost = queued();
     release();
-    fail(std::strerror(error_number));
+    fail(lost == 0 ? std::string{std::strerror(error_number)}
+                   : fmt::format("{}; bytes not taken: {}", std::strerror(error_number), lost));
 }
 
 void StreamSink::release() {

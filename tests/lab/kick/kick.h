@@ -96,6 +96,7 @@ int kick_assert(char **words, struct seq_buf *answer);
  * already by a hypervisor that exits for it. */
 bool kick_wait_pending(u8 vector);
 
+int kick_nmi(char **words, struct seq_buf *answer);
 int kick_send(char **words, struct seq_buf *answer);
 int kick_self(char **words, struct seq_buf *answer);
 int kick_hold(char **words, struct seq_buf *answer);

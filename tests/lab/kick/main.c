@@ -18,6 +18,7 @@ static const struct kick_command commands[] = {
     {"send", "send VECTOR CORE NUMBER PACED(0|1): fixed IPIs", 4, kick_send},
     {"self", "self VECTOR CORE NUMBER: fixed IPIs of a core to itself, none before the last is gone", 3,
      kick_self},
+    {"nmi", "nmi CORE NUMBER: NMIs, each when the last was handled", 2, kick_nmi},
     {"count", "count: runs of our handlers, by vector and core", 0, kick_count},
     {"raise", "raise NUMBER: interrupts of the device", 1, kick_raise},
     {"line", "line on|off: the device interrupts by its level-triggered line, or by MSI", 1, kick_line},

@@ -2,6 +2,7 @@
 // Sending interrupts, and instruction sequences around taking one.
 #include <asm/apic.h>
 #include <asm/hw_irq.h>
+#include <asm/nmi.h>
 #include <asm/special_insns.h>
 #include <linux/delay.h>
 #include <linux/interrupt.h>
@@ -82,6 +83,52 @@ int kick_send(char **words, struct seq_buf *answer)
 			cond_resched();
 	}
 	seq_buf_printf(answer, "%u %u\n", number, handled(vector, cpu) - begin);
+	return 0;
+}
+
+/* ---- nmi ---- */
+
+static atomic_t nmis_due = ATOMIC_INIT(0);
+static atomic_t nmis_handled = ATOMIC_INIT(0);
+
+/* Only what was sent is ours: another one is the kernel's, which says so if it knows no source. */
+static int on_nmi(unsigned int type, struct pt_regs *regs)
+{
+	if (atomic_dec_if_positive(&nmis_due) < 0)
+		return NMI_DONE;
+	atomic_inc(&nmis_handled);
+	return NMI_HANDLED;
+}
+
+/* "SENT HANDLED": each is sent when the last was handled, or not for a second. */
+int kick_nmi(char **words, struct seq_buf *answer)
+{
+	unsigned int cpu, number, i;
+	int status;
+
+	if (kstrtouint(words[0], 10, &cpu) || kstrtouint(words[1], 10, &number))
+		return -EINVAL;
+	if (cpu >= nr_cpu_ids || !cpu_online(cpu))
+		return -ENXIO;
+	atomic_set(&nmis_due, 0);
+	atomic_set(&nmis_handled, 0);
+	status = register_nmi_handler(NMI_LOCAL, on_nmi, 0, "kick");
+	if (status)
+		return status;
+	for (i = 0; i < number; i++) {
+		unsigned int before = atomic_read(&nmis_handled);
+		unsigned long limit = jiffies + HZ;
+		unsigned long flags;
+
+		atomic_inc(&nmis_due);
+		local_irq_save(flags);
+		apic->send_IPI(cpu, NMI_VECTOR);
+		local_irq_restore(flags);
+		while (atomic_read(&nmis_handled) == before && time_before(jiffies, limit))
+			cond_resched();
+	}
+	unregister_nmi_handler(NMI_LOCAL, "kick");
+	seq_buf_printf(answer, "%u %u\n", number, atomic_read(&nmis_handled));
 	return 0;
 }
 

@@ -218,7 +218,7 @@ TEST_F(SinkTest, FifoWhoseReaderHasGoneFailsWithoutASignal) {
     ::close(reader);
     EXPECT_TRUE(sink->write("y"));
     EXPECT_TRUE(until([&] { return !sink->failure().empty(); }));
-    EXPECT_EQ(sink->failure(), "Broken pipe");
+    EXPECT_EQ(sink->failure(), "Broken pipe; bytes not taken: 1");
 }
 
 TEST_F(SinkTest, UnixSocketIsConnectedTo) {
@@ -336,6 +336,7 @@ TEST_F(SinkTest, TcpPeerThatVanishesWhileSlowIsAFailure) {
     }
     listener.hang_up();
     EXPECT_TRUE(until([&] { return !sink->failure().empty(); }));
+    EXPECT_NE(sink->failure().find("; bytes not taken: "), std::string::npos);
     EXPECT_TRUE(sink->is_idle());
 }
 
