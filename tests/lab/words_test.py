@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Words of `!interrupt` on a live machine: stages, conditions, code, buffers, gathered text, votes."""
 
+import os
+import shlex
+from pathlib import Path
+
 from debuggee import Session
 
 
@@ -76,3 +80,50 @@ def test_assembly_counts_as_its_bytes_do_and_is_contained(lab):
     for name in "ah":
         assert [line for line in lines if line.startswith(f"{name} ")] == [f"{name} {n}" for n in (1, 2, 3)]
     assert lab.out("echo fine") == "fine\n"
+
+
+PAGE = r"""
+HyperDbg> !interrupt f1 script {
+> printf("event on f1 at %llx\n", @rip);
+> }
+2: kHyperDbg> !interrupt f1 script { printf("gathered %x\n", $context); } imm no
+Ringside> !interrupt 0xf1 core 0n1 pid all SCRIPT{printf("touching\n");}imm yes // a comment
+[192.168.1.10:50000] Ringside> !interrupt code {90 90 90}
+0: kRingside> !interrupt code {90 90 90} condition {90 90 90}
+"""
+
+
+def test_the_pages_examples_paste_with_their_prompts(lab):
+    """Rows 2, 38, 39, 44, 45, 55: LEX-1, LEX-3, LEX-7, INT-2, INT-17."""
+    lab.kick("snap")
+    with Session(lab, *PAGE.strip().splitlines()) as session:
+        assert lab.kick("self f1 1 4") == "4 4 0\n"
+        assert [counter(session, event, "triggers (pre)") for event in range(3)] == [4, 4, 4]
+        assert all(counter(session, event, "triggers (pre)") >= 4 for event in (3, 4))
+        lines = session.finish("events c all", "unload")
+    starts = [line.split(" ")[0] for line in lines]
+    assert (starts.count("event"), lines.count("gathered f1"), lines.count("touching")) == (4 + 5, 4, 4)
+    assert lines.count("notice: this event covers all external interrupts (0x20-0xff)") == 2
+
+
+def test_scripts_come_from_files(lab):
+    """Row 40: blanks and quotes around the path, '~', and what cannot be read (INT-10)."""
+    lab.kick("snap")
+    folder = "/root" if lab.runs_in_bochs() else os.environ["HOME"]
+    name = f"{folder}/ringside test {os.getpid()}.ds"
+    text = 'printf("from a file %x\\n", $context);\n'
+    if lab.runs_in_bochs():
+        lab.out(f"cat >{shlex.quote(name)} <<'END'\n{text}END")
+    else:
+        Path(name).write_text(text)
+    try:
+        with Session(lab, f'!interrupt f1 core 1 script {{ file: "{name}" }}',
+                     f"!interrupt f1 core 1 script {{file:~{name.removeprefix(folder)}}}",
+                     "!interrupt f1 script {file:/nope}") as session:
+            assert lab.kick("self f1 1 2") == "2 2 0\n"
+            lines = session.finish("events c all", "unload")
+        assert lines.count("from a file f1") == 4
+        assert "err, cannot read '/nope': No such file or directory" in lines
+    finally:
+        if not lab.runs_in_bochs():
+            Path(name).unlink()
