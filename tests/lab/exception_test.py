@@ -17,7 +17,10 @@ def test_exceptions_trigger_and_reach_their_handlers(lab):
     with Session(lab, "!exception 3 script { .n++; }",
                  "!exception 0 core all stage all script { .stages = .stages + $event_stage; }",
                  '!exception 6 script { if ($context == 6) { printf("ud %x\\n", $context); } }',
-                 "!exception 1f script { .never = 1; }") as session:
+                 "!exception 1f script { .never = 1; }",
+                 '!exception 2 script { printf("nmi on %x\\n", $core); }') as session:
+        assert lab.kick("nmi 0 5") == lab.kick("nmi 1 5") == "5 5\n"
+        assert counters(session, 4, "arrivals", "triggers (pre)") == (10, 10)  # none of root mode's own
         assert lab.out("faults int3 50; faults div 20; faults ud2 3") == "50\n20\n3\n"
         assert counters(session, 0, "arrivals", "triggers (pre)") == (50, 50)
         assert counters(session, 1, "triggers (pre)", "triggers (post)") == (20, 20)
