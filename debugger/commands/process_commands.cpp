@@ -2,6 +2,9 @@
 // .attach, .switch, .detach: which process is meant (MOD-9, MOD-10).
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "commands/number.hpp"
 #include "commands/session.hpp"
 
@@ -24,6 +27,14 @@ std::optional<u32> read_pid(Session& session, const Invocation& invocation) {
     return std::nullopt;
 }
 
+/// A process gives itself its name, control characters and all.
+std::string printable_name(const rs_process& process) {
+    std::string name{process.name, strnlen(process.name, sizeof(process.name))};
+    std::ranges::replace_if(
+        name, [](unsigned char c) { return c < ' ' || c >= 0x7f; }, '?');
+    return name;
+}
+
 Outcome run_attach(Session& session, const Invocation& invocation) {
     const auto pid = read_pid(session, invocation);
     if (!pid || !session.require_connection(invocation))
@@ -43,8 +54,7 @@ Outcome run_attach(Session& session, const Invocation& invocation) {
         return session.request_failed(process.failure());
     }
     session.processes().attach(
-        {*pid, std::string{process->name, strnlen(process->name, sizeof(process->name))},
-         (process->flags & RS_PROCESSF_32BIT) != 0});
+        {*pid, printable_name(*process), (process->flags & RS_PROCESSF_32BIT) != 0});
     return Outcome::kOk;
 }
 

@@ -50,6 +50,7 @@ def compare(cores, first, last, counted, lines):
 
 
 def test_counts_equal_the_kernels_on_two_cores(lab):
+    """Rows 9, 15, 20 and 50: INT-2, DLV-1."""
     total = compare(2, *count_under_load(lab, 3 if lab.is_vmx() else 8))
     print(f"{total} interrupts")
     assert total > (800 if lab.is_vmx() else 2000)
@@ -85,6 +86,7 @@ def send_to_both(lab):
 
 
 def test_each_interrupt_of_a_vector_triggers_once(lab):
+    """Rows 3, 8, 25 and 27: TRG-1, INT-1, INT-9."""
     lab.kick("snap")
     hits = hits_while(lab, '!interrupt f1 script { printf("hit %x\\n", $core); }',
                       lambda: send_to_both(lab))
@@ -92,6 +94,7 @@ def test_each_interrupt_of_a_vector_triggers_once(lab):
 
 
 def test_core_filter_lets_only_that_core_through(lab):
+    """Row 14: INT-4."""
     lab.kick("snap")
     hits = hits_while(lab, '!interrupt f1 core 1 script { printf("hit %x\\n", $core); }',
                       lambda: send_to_both(lab))
@@ -99,6 +102,7 @@ def test_core_filter_lets_only_that_core_through(lab):
 
 
 def test_pid_filter_lets_only_that_process_through(lab):
+    """Row 10: INT-3, TRG-6."""
     spinner = Background(lab, "spin 1 6")
     other = Background(lab, "spin 1 6")
     pid = spinner.first_line()
@@ -116,6 +120,7 @@ def test_pid_filter_lets_only_that_process_through(lab):
 
 
 def test_pid_seen_by_a_script_is_the_interrupted_process(lab):
+    """Row 11: INT-3, TRG-6."""
     spinner = Background(lab, "spin 1 4")
     pid = spinner.first_line()
     hits = hits_while(
@@ -129,6 +134,7 @@ def test_pid_seen_by_a_script_is_the_interrupted_process(lab):
 
 
 def test_an_interrupt_instruction_of_user_space_does_not_trigger(lab):
+    """Row 3: TRG-1."""
     before = kernel_counts(lab.kick("snap"))
     hits = hits_while(lab, '!interrupt 25 core 1 script { printf("hit %x\\n", $context); }',
                       lambda: lab.out("taskset 2 int25 500"))
@@ -142,6 +148,7 @@ def test_an_interrupt_instruction_of_user_space_does_not_trigger(lab):
     ("shadow movss 1", r"(?!0\n)-?\d+\n"),
 ])
 def test_hooked_vectors_arrive_as_on_the_bare_machine(lab, command, expected):
+    """Row 49: DLV-2 to DLV-5."""
     lab.kick("snap")
     with Session(lab, "? .all = 0;", "!interrupt script { .all++; }") as session:
         assert re.fullmatch(expected, lab.kick(command))
@@ -149,6 +156,7 @@ def test_hooked_vectors_arrive_as_on_the_bare_machine(lab, command, expected):
 
 
 def test_interrupts_off_for_long_delay_and_lose_nothing(lab):
+    """Row 49: DLV-3, DLV-4."""
     lab.kick("snap")
     hits = hits_while(lab, '!interrupt f1 script { printf("hit %x\\n", $core); }', lambda: (
         lab.kick("hold 1 200000"), send_to_both(lab)))
@@ -165,7 +173,7 @@ def core_rows(session):
 
 
 def test_only_cores_with_an_enabled_event_exit_for_interrupts(lab):
-    """TRG-8."""
+    """Row 6: TRG-8."""
     lab.kick("snap")
     with Session(lab, "!interrupt f1 core 1 script { .n++; }") as session:
         send_to_both(lab)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Event forwarding (OUT-4 to OUT-8): one event, four outputs and a twin on the console."""
+"""Event forwarding (OUT-4 to OUT-8, rows 30 and 41): one event, four outputs and a twin on the console."""
 
 import os
 import socket

@@ -223,7 +223,7 @@ public:
             });
         if (request == RS_IOC_PROCESS)
             return answer<rs_process>(argument, [](rs_process& process) {
-                std::memcpy(process.name, "init", 5);
+                std::memcpy(process.name, process.pid == 1 ? "init" : "a\x1b[m", 5);
                 return u32{process.pid <= kLastProcess ? RS_OK : RS_ERR_BAD_PID};
             });
         if (request == RS_IOC_FLUSH)

@@ -418,11 +418,11 @@ TEST_F(SessionTest, TheActiveProcessIsTheDefault) {  // MOD-9, MOD-10, rows 12, 
     run("!interrupt 32 pid 0 script { printf(\"c\"); }");
     EXPECT_EQ(recorder_.told, "");
     run(".attach pid 0");
-    EXPECT_EQ(run(".switch"), "  1  init  (running)\n* 0  init  (running)\n");
+    EXPECT_EQ(run(".switch"), "  1  init  (running)\n* 0  a?[m  (running)\n");
     run(".switch pid 1");
     run(".detach");
     EXPECT_EQ(session_.prompt(), "Ringside> ");
-    EXPECT_EQ(run(".switch"), "  0  init  (running)\n");
+    EXPECT_EQ(run(".switch"), "  0  a?[m  (running)\n");
     run("!interrupt 33 script { printf(\"d\"); }");
     EXPECT_EQ(recorder_.told, "");
     // What was registered stays as it was.
