@@ -231,10 +231,10 @@ elif [ -d tests/lab ]; then
     # Both emulators side by side; what Bochs said is shown when it has ended. A process group of its
     # own takes an interrupt as pytest expects it, and only once.
     set -m
-    run_pytest lab-bochs --emulator bochs "${lab_options[@]}" >/dev/null &
+    run_pytest lab-bochs "${lab_options[@]}" --emulator=bochs >/dev/null &
     beside=$!
     set +m
-    stage lab-qemu run_pytest lab-qemu --emulator qemu "${lab_options[@]}" || :
+    stage lab-qemu run_pytest lab-qemu "${lab_options[@]}" --emulator=qemu || :
     stage lab-bochs wait_for_bochs || :
     beside=
     count $logs/lab-qemu.xml ""

@@ -165,7 +165,7 @@ TEST_F(SinkTest, FullDiskFailsOnce) {
     sink->on_failure([&] { ++failures; });
     EXPECT_TRUE(sink->write("x"));
     EXPECT_TRUE(until([&] { return failures > 0; }));
-    EXPECT_EQ(sink->failure(), "No space left on device");
+    EXPECT_EQ(sink->failure().find("No space left on device"), 0u);
     EXPECT_FALSE(sink->write("y"));
     EXPECT_EQ(failures, 1);
 }
