@@ -12,6 +12,7 @@ import pytest
 
 def pytest_addoption(parser):
     parser.addoption("--name-filter", default="", help="regular expression on the test's id")
+    parser.addoption("--emulator", choices=("qemu", "bochs"), help="only lab tests in this one")
     parser.addoption("--full-run", action="store_true", help="also run tests marked 'full'")
 
 

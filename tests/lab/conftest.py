@@ -5,7 +5,7 @@ A test gets a debuggee that answers, and fails when its console shows trouble af
 runtime and state folders are the run's own, so a user's labs are not touched; console logs are
 copied to the build folder's test-logs.
 
---emulator qemu|bochs keeps the tests of one emulator, so that two runs side by side do them all:
+--emulator qemu|bochs (../conftest.py) keeps the tests of one emulator, so that two runs side by side do them all:
 a debuggee in Bochs keeps one core of the host busy and waits for nothing.
 """
 
@@ -24,10 +24,6 @@ SERIAL_LINE = ("--qemu", "-serial", "--qemu", f"unix:{SERIAL_SOCKET},server=on,w
 LOGS = BUILD / "test-logs"
 
 BOCHS_FIXTURES = {"lab_vmx", "lab_vmx1", "keeper_of_vmx", "keeper_of_vmx1"}
-
-
-def pytest_addoption(parser):
-    parser.addoption("--emulator", choices=("qemu", "bochs"), help="only the tests of this one")
 
 
 def wants_bochs(item):
