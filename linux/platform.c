@@ -55,14 +55,37 @@ static int platform_core_online(__u32 cpu)
 	return cpu < nr_cpu_ids && cpu_online(cpu);
 }
 
+/* The leader of a thread group; the caller is an RCU reader. */
+static struct task_struct *find_process(__u32 pid)
+{
+	return pid_task(find_pid_ns(pid, &init_pid_ns), PIDTYPE_TGID);
+}
+
 static int platform_pid_exists(__u32 pid)
 {
 	bool found;
 
 	rcu_read_lock();
-	found = pid_task(find_pid_ns(pid, &init_pid_ns), PIDTYPE_TGID) != NULL;
+	found = find_process(pid) != NULL;
 	rcu_read_unlock();
 	return found;
+}
+
+u32 rs_process_request(struct rs_process *request)
+{
+	struct task_struct *leader;
+
+	if (request->reserved)
+		return RS_ERR_BAD_IMAGE;
+	rcu_read_lock();
+	leader = find_process(request->pid);
+	if (leader) {
+		request->flags = test_ti_thread_flag(task_thread_info(leader), TIF_ADDR32) ?
+					 RS_PROCESSF_32BIT : 0;
+		get_task_comm(request->name, leader);
+	}
+	rcu_read_unlock();
+	return leader ? RS_OK : RS_ERR_BAD_PID;
 }
 
 static void platform_relax(void)

@@ -27,10 +27,10 @@ void rs_device_close(void);
 int rs_errno(u32 error);
 void rs_wake_readers(void);
 
-/* symbols.c: RS_ERR_*; they work without a hypervisor whoever holds the mutex. */
+/* symbols.c, platform.c: requests that need no hypervisor; RS_ERR_*. */
 u32 rs_symbol_request(struct rs_symbol *request);
-u32 rs_process_request(struct rs_process *request);
 u32 rs_idt_request(struct rs_idt *request);
+u32 rs_process_request(struct rs_process *request);
 
 /* hotplug.c: the ways a CPU leaves or the system ends. */
 int rs_hotplug_register(void);

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The kernel's names, processes and interrupt descriptor table, for the commands that show or take them. */
+/* The kernel's names and its interrupt descriptor table, for the commands that show or take them. */
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
-#include <linux/pid.h>
 #include <linux/preempt.h>
-#include <linux/rcupdate.h>
-#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/string.h>
 #include <asm/desc.h>
@@ -56,23 +53,6 @@ u32 rs_symbol_request(struct rs_symbol *request)
 		return RS_ERR_NO_SYMBOL;
 	}
 	return RS_OK;
-}
-
-u32 rs_process_request(struct rs_process *request)
-{
-	struct task_struct *leader;
-
-	if (request->reserved)
-		return RS_ERR_BAD_IMAGE;
-	rcu_read_lock();
-	leader = pid_task(find_pid_ns(request->pid, &init_pid_ns), PIDTYPE_TGID);
-	if (leader) {
-		request->flags = test_ti_thread_flag(task_thread_info(leader), TIF_ADDR32) ?
-					 RS_PROCESSF_32BIT : 0;
-		get_task_comm(request->name, leader);
-	}
-	rcu_read_unlock();
-	return leader ? RS_OK : RS_ERR_BAD_PID;
 }
 
 u32 rs_idt_request(struct rs_idt *request)

@@ -23,7 +23,7 @@ LINUX = "linux"
 NONE = "none"
 
 DEBUGGER_CORE = ["uapi", "core/base", "core/x86", "core/ring", "core/script"]
-DEBUGGER_LEAVES = ["language", "symbols", "disasm", "assembler", "output", "transport"]
+DEBUGGER_LEAVES = ["language", "symbols", "disasm", "output", "transport"]
 
 
 def debugger(*folders):
@@ -66,8 +66,8 @@ TABLE = [
     ("debugger/output", debugger(), HOSTED),
     ("debugger/transport", debugger(), HOSTED),
     ("debugger/debuggee", debugger(*DEBUGGER_LEAVES), HOSTED),
-    ("debugger/commands", debugger("debuggee", *DEBUGGER_LEAVES), HOSTED),
-    ("debugger/api", debugger("commands", "debuggee", *DEBUGGER_LEAVES), HOSTED),
+    ("debugger/commands", debugger("assembler", "debuggee", *DEBUGGER_LEAVES), HOSTED),
+    ("debugger/api", debugger("assembler", "commands", "debuggee", *DEBUGGER_LEAVES), HOSTED),
     ("debugger/agent", debugger("transport"), HOSTED),
     ("debugger/lab", DEBUGGER_CORE, HOSTED),
     ("debugger/app", ["debugger/*"] + DEBUGGER_CORE, HOSTED),

@@ -58,7 +58,7 @@ void Engine::set_limits(const Limits& limits) {
     state_->script_budget.store(limits.script_budget, relaxed);
     state_->script_ticks.store(state_->clock.to_ticks(limits.script_time_us), relaxed);
     state_->code_ticks.store(state_->clock.to_ticks(limits.code_time_us), relaxed);
-    state_->gather_ticks.store(state_->clock.to_ticks(limits.gather_time_us), relaxed);
+    state_->gather_ticks.store(state_->clock.to_ticks(limits.gather_time_ms * 1000), relaxed);
 }
 
 Result<void> Engine::open_core(u32 number, const EngineSettings& settings) {

@@ -4,13 +4,6 @@
 namespace ringside::event {
 namespace {
 
-constexpr u32 kKnown = RS_SET_SCRIPT_BUDGET | RS_SET_SCRIPT_TIME | RS_SET_CODE_TIME |
-                       RS_SET_GATHER_TIME | RS_SET_SC_REPLAY | RS_SET_SC_DELIVER;
-constexpr u64 kMostScriptBudget = u64{1} << 40;
-constexpr u64 kMostScriptTimeUs = 10'000'000;
-constexpr u64 kMostCodeTimeUs = 1'000'000;
-constexpr u64 kMostGatherTimeMs = 60'000;
-
 /// False: `value` is asked for and out of its range.
 bool take(bool is_asked, u64 value, u64 most, u64& target) {
     if (!is_asked)
@@ -26,20 +19,26 @@ bool take(bool is_asked, u64 value, u64 most, u64& target) {
 bool take_limits(const rs_settings& request, Limits& limits) {
     const u32 mask = request.mask;
     Limits taken = limits;
-    u64 gather_time_ms = 0;
-    if (mask & ~kKnown || request.reserved[0] || request.reserved[1] || request.sc_replay > 1 ||
+    if (mask & ~RS_SET_ALL || request.reserved[0] || request.reserved[1] || request.sc_replay > 1 ||
         request.sc_deliver > 1 ||
-        !take(mask & RS_SET_SCRIPT_BUDGET, request.script_budget, kMostScriptBudget,
+        !take(mask & RS_SET_SCRIPT_BUDGET, request.script_budget, RS_MAX_SCRIPT_BUDGET,
               taken.script_budget) ||
-        !take(mask & RS_SET_SCRIPT_TIME, request.script_time_us, kMostScriptTimeUs,
+        !take(mask & RS_SET_SCRIPT_TIME, request.script_time_us, RS_MAX_SCRIPT_TIME_US,
               taken.script_time_us) ||
-        !take(mask & RS_SET_CODE_TIME, request.code_time_us, kMostCodeTimeUs, taken.code_time_us) ||
-        !take(mask & RS_SET_GATHER_TIME, request.gather_time_ms, kMostGatherTimeMs, gather_time_ms))
+        !take(mask & RS_SET_CODE_TIME, request.code_time_us, RS_MAX_CODE_TIME_US,
+              taken.code_time_us) ||
+        !take(mask & RS_SET_GATHER_TIME, request.gather_time_ms, RS_MAX_GATHER_TIME_MS,
+              taken.gather_time_ms))
         return false;
-    if (mask & RS_SET_GATHER_TIME)
-        taken.gather_time_us = gather_time_ms * 1000;
     limits = taken;
     return true;
+}
+
+void tell_limits(const Limits& limits, rs_settings& answer) {
+    answer.script_budget = limits.script_budget;
+    answer.script_time_us = limits.script_time_us;
+    answer.code_time_us = limits.code_time_us;
+    answer.gather_time_ms = limits.gather_time_ms;
 }
 
 }  // namespace ringside::event

@@ -116,10 +116,8 @@ void Sandbox::on_trap(Trap& trap) {
         return fault(trap, kGeneralProtection, kExitVector * 8 + 2,
                      trap.rip - sizeof kExitInstruction);
     }
-    if (is_late()) {
-        result_.offset = trap.rip - kCodeBase;
-        return leave(trap, CodeEnd::kTimeout);
-    }
+    if (ended_late(trap))
+        return;
     if (trap.vector == kPageFault)
         return on_page_fault(trap);
     if (trap.vector == kGeneralProtection && carry_out(trap))
@@ -127,8 +125,12 @@ void Sandbox::on_trap(Trap& trap) {
     fault(trap, u8(trap.vector), trap.error_code, instruction_of(trap));
 }
 
-bool Sandbox::is_late() const {
-    return x86::read_tsc() > deadline_tsc_;
+bool Sandbox::ended_late(Trap& trap) {
+    if (x86::read_tsc() <= deadline_tsc_)
+        return false;
+    result_.offset = trap.rip - kCodeBase;
+    leave(trap, CodeEnd::kTimeout);
+    return true;
 }
 
 void Sandbox::on_debug(Trap& trap) {
@@ -136,10 +138,8 @@ void Sandbox::on_debug(Trap& trap) {
     if (!(dr6 & kSingleStep) || code_->traits.is_straight)
         return fault(trap, kDebug, 0, instruction_of(trap));
     x86::write_dr<6>(kNoDebugEvent);
-    if (is_late()) {
-        result_.offset = trap.rip - kCodeBase;
-        return leave(trap, CodeEnd::kTimeout);
-    }
+    if (ended_late(trap))
+        return;
     // What clears the flag is still followed by this trap.
     trap.rflags |= rflags::TF;
     look_ahead(trap);

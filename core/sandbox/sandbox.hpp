@@ -86,6 +86,9 @@ private:
     u64 operand_address(const Trap& trap, const Privileged& found);
     u8* writable(u64 address);
     bool fill(Gva address, bool is_write);
+    /// Whether the code's time was over, and it is ended. Every trap looks: straight code ends by
+    /// itself, other code traps behind each instruction.
+    bool ended_late(Trap& trap);
     void fault(Trap& trap, u8 vector, u64 error_code, u64 rip, u64 address = 0);
     void leave(Trap& trap, event::CodeEnd end);
     u64 instruction_of(const Trap& trap) const;
@@ -95,9 +98,6 @@ private:
     Core& core_;
     const Memory& memory_;
     Guest& guest_;
-    /// Every trap looks: straight code ends by itself, other code traps behind each instruction.
-    bool is_late() const;
-
     const event::Code* code_ = nullptr;
     u64 deadline_tsc_ = 0;
     Entry entry_ = {};

@@ -127,10 +127,7 @@ u32 Session::change_settings(rs_settings& request) {
     hypervisor.set_short_circuit(switches);
     request.sc_replay = switches.replays;
     request.sc_deliver = switches.delivers_storms;
-    request.script_budget = limits.script_budget;
-    request.script_time_us = limits.script_time_us;
-    request.code_time_us = limits.code_time_us;
-    request.gather_time_ms = limits.gather_time_us / 1000;
+    event::tell_limits(limits, request);
     return RS_OK;
 }
 

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <chrono>
 
-#include "assembler/assembler.hpp"
+#include "commands/assembly.hpp"
 #include "commands/command_reader.hpp"
 #include "handle.hpp"
 #include "language/compiler.hpp"
@@ -175,17 +175,10 @@ int rs_compile(struct rs_handle* handle, const char* script, void* blob, size_t*
 }
 
 int rs_assemble(struct rs_handle* handle, const char* text, void* bytes, size_t* length) {
-    namespace assembler = ringside::assembler;
     return api::guarded([&] {
-        const assembler::SymbolLookup lookup =
-            [handle](const std::string& name) -> std::optional<ringside::u64> {
-            if (handle == nullptr)
-                return std::nullopt;
-            const auto address = handle->debuggee().address_of(name);
-            return address ? std::optional<ringside::u64>{*address} : std::nullopt;
-        };
-        const auto result = assembler::assemble(text, lookup);
-        if (const auto* error = std::get_if<assembler::Error>(&result))
+        const auto result =
+            ringside::commands::assemble(text, handle != nullptr ? &handle->debuggee() : nullptr);
+        if (const auto* error = std::get_if<ringside::assembler::Error>(&result))
             return api::fail(EINVAL, error->text + " (byte " + std::to_string(error->at) + ")" +
                                          (error->hint.empty() ? "" : "\nhint: " + error->hint));
         const auto& code = std::get<std::vector<ringside::u8>>(result);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <span>
 
 #include "assembler/check.hpp"
@@ -35,6 +36,9 @@ struct Answer {
 };
 
 Answer ask(ringside_assemble_function* function, const std::string& text) {
+    // LLVM has one handler of fatal errors for the whole process.
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock{one_at_a_time};
     Answer answer;
     const ringside_assembler_sink sink{
         .user = &answer,

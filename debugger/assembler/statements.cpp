@@ -208,7 +208,6 @@ private:
             statement_.source_of.pop_back();
         }
         if (!statement_.text.empty()) {
-            statement_.at = statement_.source_of.front();
             check_statement();
             statements_.push_back(std::move(statement_));
         }
@@ -217,13 +216,13 @@ private:
 
     void check_statement() {
         if (statement_.text.size() > kMaxStatementBytes)
-            return fail("more than 2048 bytes in one statement", statement_.at);
+            return fail("more than 2048 bytes in one statement", statement_.source_at(0));
         const std::string_view text = without_labels(statement_.text);
         if (text.starts_with('.'))
             return check_directive(text);
         const auto name_end = std::ranges::find_if_not(text, is_name_character);
         if (trim({name_end, text.end()}).starts_with('='))
-            fail("'=' is refused", statement_.at, "'.set name, value' names a value");
+            fail("'=' is refused", statement_.source_at(0), "'.set name, value' names a value");
     }
 
     void check_directive(std::string_view text) {
@@ -272,8 +271,6 @@ std::string in_statement(std::string_view what, std::size_t index) {
 }
 
 std::size_t Statement::source_at(std::size_t index) const {
-    if (source_of.empty())
-        return at;
     return source_of[std::min(index, source_of.size() - 1)];
 }
 

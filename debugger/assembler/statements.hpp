@@ -13,8 +13,7 @@ namespace ringside::assembler {
 
 /// One statement: labels, then an instruction or a directive, or labels alone.
 struct Statement {
-    std::string text;  ///< without comments; <symbol+expression> replaced by its value
-    std::size_t at;    ///< byte of the source where it begins
+    std::string text;  ///< not empty; without comments, <symbol+expression> replaced by its value
     /// Per byte of `text`: the byte of the source it stands for.
     std::vector<std::size_t> source_of;
 

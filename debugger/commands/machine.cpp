@@ -61,8 +61,7 @@ Outcome run_idt(Session& session, const Invocation& invocation) {
                     return session.request_failed(symbol.failure());
                 known = names.emplace(handler, symbol ? with_module(*symbol) : "").first;
             }
-            text += fmt::format("IDT[0x{:x}:{}]{:{}}: {}", at + i, at + i, "",
-                                at + i < 0x10 ? (at + i < 10 ? 4 : 3) : (at + i < 100 ? 2 : 1),
+            text += fmt::format("{:<14}: {}", fmt::format("IDT[0x{0:x}:{0}]", at + i),
                                 address_text(handler));
             text += known->second.empty() || !names_addresses
                         ? "\n"

@@ -2,7 +2,7 @@
 // !interrupt and !exception: hook external interrupts, exceptions (specification section 2, 14).
 #include <fmt/format.h>
 
-#include "assembler/assembler.hpp"
+#include "commands/assembly.hpp"
 #include "commands/event_command.hpp"
 #include "commands/script_file.hpp"
 #include "commands/session.hpp"
@@ -12,6 +12,10 @@
 namespace ringside::commands {
 namespace {
 
+std::string help_hint(const Invocation& invocation) {
+    return fmt::format("see '.help {}'", invocation.spec.name);
+}
+
 bool is_code(const EventBlock& block) {
     return block.kind == BlockKind::kCode || block.kind == BlockKind::kAsmCode;
 }
@@ -19,16 +23,10 @@ bool is_code(const EventBlock& block) {
 /// Turns a block of assembly into machine code; false with the error told.
 bool assemble_block(Session& session, const Invocation& invocation, EventBlock& block,
                     std::size_t most_bytes, const char* too_large) {
-    const assembler::SymbolLookup lookup =
-        [&session](const std::string& name) -> std::optional<u64> {
-        const auto address = session.debuggee().address_of(name);
-        return address ? std::optional{*address} : std::nullopt;
-    };
-    auto code = assembler::assemble(block.text, lookup);
+    auto code = assemble(block.text, &session.debuggee());
     if (const auto* error = std::get_if<assembler::Error>(&code)) {
-        const std::string help = fmt::format("see '.help {}'", invocation.spec.name);
         (void)session.fail(invocation, {error->text, block.offset + error->at,
-                                        error->hint.empty() ? help : error->hint});
+                                        error->hint.empty() ? help_hint(invocation) : error->hint});
         return false;
     }
     block.bytes = std::move(std::get<std::vector<u8>>(code));
@@ -118,13 +116,13 @@ Outcome registration_failed(Session& session, const Invocation& invocation,
     if (refused && failure.code == RS_ERR_BAD_PID)
         return session.fail(invocation,
                             {"no such process; pids are hex, prefix 0n for decimal (c000001e)",
-                             command.pid_at, fmt::format("see '.help {}'", invocation.spec.name)});
+                             command.pid_at, help_hint(invocation)});
     if (refused && failure.code == RS_ERR_BAD_CORE)
         return session.fail(invocation,
                             {failure.text(), command.core_at, "'status' tells how many there are"});
     if (refused && failure.code == RS_ERR_NOT_LOADED)
         return session.fail(invocation, {"vmm not loaded; use 'load vmm'", {}, {}});
-    return session.request_failed(failure, fmt::format("see '.help {}'", invocation.spec.name));
+    return session.request_failed(failure, help_hint(invocation));
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -144,11 +142,10 @@ bool check_outputs(Session& session, const Invocation& invocation, const EventCo
         if (found != nullptr && !is_closed)
             continue;
         const std::string quoted = in_quotes(name);
-        (void)session.fail(
-            invocation,
-            {is_closed ? "output " + quoted + " is closed"
-                       : "no such output " + quoted + "; create it with 'output create'",
-             command.outputs_at[i], fmt::format("see '.help {}'", invocation.spec.name)});
+        (void)session.fail(invocation, {is_closed ? "output " + quoted + " is closed"
+                                                  : "no such output " + quoted +
+                                                        "; create it with 'output create'",
+                                        command.outputs_at[i], help_hint(invocation)});
         return false;
     }
     return true;
@@ -191,7 +188,7 @@ Outcome register_event(Session& session, const Invocation& invocation, const Eve
                             {"this event would break, which needs Debugger Mode; give it a script "
                              "or code in VMI Mode",
                              {},
-                             fmt::format("see '.help {}'", source.command)});
+                             help_hint(invocation)});
     if (const Outcome ready = session.require_vmm(invocation); ready != Outcome::kOk)
         return ready;
     const bool is_limited = !command.pid_given && session.processes().active() != nullptr;

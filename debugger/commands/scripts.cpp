@@ -61,15 +61,24 @@ Outcome run_in_root_mode(Session& session, std::string_view text) {
     return Outcome::kFailed;
 }
 
+/// Whether there is a hypervisor to run scripts; nothing with the failure told in `outcome`.
+std::optional<bool> is_loaded(Session& session, Outcome& outcome) {
+    if (!session.debuggee().is_connected())
+        return false;
+    const auto version = session.debuggee().version();
+    if (version)
+        return (version->state & RS_STATE_LOADED) != 0;
+    outcome = session.request_failed(version.failure());
+    return std::nullopt;
+}
+
 /// Runs `text` in root mode if there is a hypervisor to do it, else here.
 Outcome run_once(Session& session, std::string_view text) {
-    if (!session.debuggee().is_connected())
-        return run_locally(session, text);
-    const auto version = session.debuggee().version();
-    if (!version)
-        return session.request_failed(version.failure());
-    return (version->state & RS_STATE_LOADED) != 0 ? run_in_root_mode(session, text)
-                                                   : run_locally(session, text);
+    Outcome outcome = Outcome::kOk;
+    const auto loaded = is_loaded(session, outcome);
+    if (!loaded)
+        return outcome;
+    return *loaded ? run_in_root_mode(session, text) : run_locally(session, text);
 }
 
 Outcome run_evaluate(Session& session, const Invocation& invocation) {
@@ -101,9 +110,12 @@ Outcome run_globals(Session& session, const Invocation& invocation) {
     const bool clears = !invocation.words.empty();
     if (clears && !same_word(invocation.words[0].text, "clear"))
         return session.wrong_use(invocation, &invocation.words[0]);
-    std::vector<std::string> names = session.debuggee().is_connected()
-                                         ? session.known_globals()
-                                         : session.evaluator().known_globals();
+    Outcome failure = Outcome::kOk;
+    const auto loaded = is_loaded(session, failure);
+    if (!loaded)
+        return failure;
+    std::vector<std::string> names =
+        *loaded ? session.known_globals() : session.evaluator().known_globals();
     std::ranges::sort(names);
     if (names.empty()) {
         if (!clears)

@@ -68,7 +68,7 @@ Session::Session(transport::Loop& loop, output::Output& output, Environment& env
 
 Outcome Session::execute(std::string_view command) {
     command = without_pasted_prompt(command, false);
-    if (output_.is_open())
+    if (script_depth_ == 0)  // '.script' shows its commands, so the log has them
         output_.command(prompt(), command);
     Scan scan = scan_command(command);
     if (scan.open != Open::kNothing) {

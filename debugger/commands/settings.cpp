@@ -16,6 +16,7 @@
 #include "commands/number.hpp"
 #include "commands/problem.hpp"
 #include "commands/token.hpp"
+#include "ringside/bytecode.h"
 
 namespace ringside::commands {
 namespace {
@@ -185,10 +186,7 @@ void Settings::set_emulated() {
 
 rs_settings Settings::for_root_mode(const SettingSpec* only) const {
     rs_settings settings{};
-    settings.mask = RS_SET_SCRIPT_BUDGET | RS_SET_SCRIPT_TIME | RS_SET_CODE_TIME |
-                    RS_SET_GATHER_TIME | RS_SET_SC_REPLAY | RS_SET_SC_DELIVER;
-    if (only != nullptr)
-        settings.mask = only->mask;
+    settings.mask = only != nullptr ? only->mask : RS_SET_ALL;
     settings.sc_replay = is_on(Setting::kScReplay);
     settings.sc_deliver = word(Setting::kScLevel) == "deliver";
     settings.script_budget = number(Setting::kScriptBudget);

@@ -206,10 +206,7 @@ public:
                     if (!event::take_limits(settings, limits))
                         return u32{RS_ERR_BAD_IMAGE};
                     state_->loaded->engine->set_limits(limits);
-                    settings.script_budget = limits.script_budget;
-                    settings.script_time_us = limits.script_time_us;
-                    settings.code_time_us = limits.code_time_us;
-                    settings.gather_time_ms = limits.gather_time_us / 1000;
+                    event::tell_limits(limits, settings);
                     return u32{RS_OK};
                 });
             });

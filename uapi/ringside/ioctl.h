@@ -94,6 +94,16 @@ RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 #define RS_SET_GATHER_TIME (1u << 3)
 #define RS_SET_SC_REPLAY (1u << 4)
 #define RS_SET_SC_DELIVER (1u << 5)
+#define RS_SET_ALL 0x3fu
+
+/* Presets, and the most there may be; the least is 1. */
+#define RS_DEFAULT_SCRIPT_TIME_US 200000u
+#define RS_DEFAULT_CODE_TIME_US 10000u
+#define RS_DEFAULT_GATHER_TIME_MS 250u
+#define RS_MAX_SCRIPT_BUDGET (1ull << 40)
+#define RS_MAX_SCRIPT_TIME_US 10000000u
+#define RS_MAX_CODE_TIME_US 1000000u
+#define RS_MAX_GATHER_TIME_MS 60000u
 
 /* What the hypervisor works with, until 'unload': changes what `mask` names and tells all. A value
  * out of range: EINVAL, and nothing is changed. */
@@ -103,10 +113,10 @@ struct rs_settings {      /* 0x40 bytes */
     __u32 mask;           /* 0x08 RS_SET_*: the fields to be changed */
     __u16 sc_replay;      /* 0x0c 0 or 1: SC-11 */
     __u16 sc_deliver;     /* 0x0e 0 or 1: SC-9, deliver a level storm's 17th interrupt */
-    __u64 script_budget;  /* 0x10 operations a run, 1 to 2^40 */
-    __u64 script_time_us; /* 0x18 a run, 1 us to 10 s */
-    __u64 code_time_us;   /* 0x20 a run of machine code, 1 us to 1 s */
-    __u64 gather_time_ms; /* 0x28 age limit of text of 'imm no', 1 ms to 60 s */
+    __u64 script_budget;  /* 0x10 operations a run */
+    __u64 script_time_us; /* 0x18 a run */
+    __u64 code_time_us;   /* 0x20 a run of machine code */
+    __u64 gather_time_ms; /* 0x28 age limit of text of 'imm no' */
     __u64 reserved[2];    /* 0x30 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_settings) == 0x40, "rs_settings");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // faults KIND N: raises an exception N times and prints how many signals came of it.
 //   int3, ud2, div   SIGTRAP, SIGILL, SIGFPE    page   first touches of pages: no signal
+//   (the pages are those from 0x600000000000 on)
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,8 +26,8 @@ int main(int argc, char** argv) {
     const char* kind = argv[1];
     const long times = atol(argv[2]), page = sysconf(_SC_PAGESIZE);
     const int zero = 0;
-    char* memory = mmap(NULL, (size_t)(times * page), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char* memory = mmap((void*)0x600000000000, (size_t)(times * page), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (memory == MAP_FAILED)
         return 1;
     madvise(memory, (size_t)(times * page), MADV_NOHUGEPAGE);

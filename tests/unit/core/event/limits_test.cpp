@@ -26,7 +26,7 @@ TEST(TakeLimits, TakesWhatTheMaskNames) {  // AUX-5
     EXPECT_EQ(limits.script_budget, 1u);
     EXPECT_EQ(limits.script_time_us, 2u);
     EXPECT_EQ(limits.code_time_us, 3u);
-    EXPECT_EQ(limits.gather_time_us, 4000u);
+    EXPECT_EQ(limits.gather_time_ms, 4u);
     rs_settings one = good();
     one.mask = RS_SET_CODE_TIME;
     one.script_budget = 0;  // not asked for

@@ -560,11 +560,16 @@ TEST_F(FilesOfSession, TheLogHasCommandsAndOutput) {  // AUX-2, MSG-9
     session_.drain_messages();
     EXPECT_EQ(recorder_.printed, "paused\n");
     run("print 2 + 2");
+    write("two", "print 7\n");
+    run(".script " + path("two"));
     run(".logclose");
     EXPECT_EQ(read("log"), "Ringside> .logopen " + path("other") +
                                "\nerr, a log is open, use '.logclose'\n" +
                                "Ringside> !interrupt 30 script { printf(\"tick\"); }\n"
                                "Ringside> pause\npaused\ntick\nRingside> print 2 + 2\n4\n"
+                               "Ringside> .script " +
+                               path("two") +
+                               "\nRingside> print 7\n7\n"
                                "Ringside> .logclose\n");
     EXPECT_EQ(std::filesystem::status(path("log")).permissions(),
               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
@@ -608,6 +613,9 @@ TEST_F(SessionTest, GlobalsAreShownAndCleared) {  // SCR-5
     EXPECT_EQ(run(".globals"), "no globals\n");
     run("? .local = 5;");
     EXPECT_EQ(run(".globals"), ".local = 5\n");
+    connect();  // without a hypervisor scripts run here as before
+    EXPECT_EQ(run(".globals"), ".local = 5\n");
+    session_.disconnect();
     connect_and_load();
     EXPECT_EQ(run(".globals"), "no globals\n");
     run("? .first = 0x10; .second = 2;");
