@@ -153,7 +153,7 @@ def changes(line):
     return [int(word) for word in line.split(": ", 1)[1].split()]
 
 
-def test_registers_are_shown_and_written_back(lab, assemble):
+def test_registers_are_shown_and_written_back_row_33_42(lab, assemble):
     """CTX-2, CTX-3, CTX-6, CTX-12: what code adds to its registers the interrupted code finds."""
     each = "; ".join(f"add qword ptr [rdx+{8 * i}], {-64 if i == 4 else i + 1}" for i in range(16))
     expected = [-64 if i == 4 else i + 1 for i in range(16)]
@@ -174,7 +174,7 @@ def test_registers_are_shown_and_written_back(lab, assemble):
     assert [changes(line)[0] for line in lines] == [1, 0xf1]
 
 
-def test_privileged_reads_show_the_guest(lab, assemble):
+def test_privileged_reads_show_the_guest_row_43(lab, assemble):
     """CTX-8, against what the kernel reads on the same core."""
     names = {"CR0": "mov rax, cr0", "CR4": "mov rax, cr4", "DR7": "mov rax, dr7",
              "EFER": 0xc0000080, "STAR": 0xc0000081, "LSTAR": 0xc0000082, "CSTAR": 0xc0000083,

@@ -12,8 +12,8 @@ def counters(session, event, *names):
     return tuple(counter(session, event, name) for name in names)
 
 
-def test_exceptions_trigger_and_reach_their_handlers(lab):
-    """Rows 5, 7 and 54: counted one by one, and no interrupt exits for their sake."""
+def test_exceptions_trigger_and_reach_their_handlers_row_5_7_54(lab):
+    """Counted one by one, and no interrupt exits for their sake."""
     with Session(lab, "!exception 3 script { .n++; }",
                  "!exception 0 core all stage all script { .stages = .stages + $event_stage; }",
                  '!exception 6 script { if ($context == 6) { printf("ud %x\\n", $context); } }',
@@ -57,8 +57,8 @@ def test_an_ignored_exception_is_raised_again_or_passed_over(lab):
         session.finish("events c all", "unload")
 
 
-def test_the_active_process_limits_events(lab):
-    """Rows 12 and 13: MOD-9, MOD-10; and `!idt` names the vectors' handlers."""
+def test_the_active_process_limits_events_row_12_13(lab):
+    """MOD-9, MOD-10; and `!idt` names the vectors' handlers."""
     pid, other = (Background(lab, "spin 1 600").first_line() for _ in range(2))
     hit = 'script { if ($pid) { printf("%s %x\\n", $pname, $pid); } }'
     with Session(lab, f".attach pid {pid}", f"!interrupt ec core 1 {hit}") as session:

@@ -4,7 +4,7 @@
 import re
 
 from cycles_test import SLACK_KB, free_memory_kb
-from debuggee import Background, Session
+from debuggee import Background, Lab, Session
 
 
 def test_a_launch_that_fails_leaves_every_core_as_it_was(lab):
@@ -70,3 +70,16 @@ def test_removing_the_module_takes_a_loaded_hypervisor_out(lab):
     lab.out("insmod /lib/modules/ringside.ko")
     said = lab.debugger("status", load=False).stdout
     assert "vmm loaded            no" in said
+
+
+def test_a_machine_without_svm_and_vmx_is_told_so_row_53(own_folders):
+    """API-1; that a stock kernel is enough the whole lab shows."""
+    lab = Lab("test-none")
+    lab.start("--smp", "1", "--qemu", "-cpu", "--qemu", "qemu64,-svm")
+    try:
+        told = lab.debugger("load vmm", "status", load=False, check=False)
+        assert told.returncode != 0 and "no virtualization" in told.stdout
+        assert "err, this processor has neither AMD SVM nor Intel VMX" in told.stderr
+        assert lab.out("echo fine") == "fine\n" and not lab.trouble()
+    finally:
+        lab.stop()

@@ -47,7 +47,7 @@ def listen(family, address):
     return listener
 
 
-def test_four_outputs_get_what_the_console_would_and_outlive_one_of_them(lab_svm, tmp_path):
+def test_four_outputs_get_what_the_console_would_and_outlive_one_of_them_row_30_41(lab_svm, tmp_path):
     log, fifo, path = tmp_path / "log", tmp_path / "fifo", tmp_path / "socket"
     os.mkfifo(fifo, 0o600)
     tcp_listener = listen(socket.AF_INET, ("127.0.0.1", 0))

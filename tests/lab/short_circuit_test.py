@@ -27,8 +27,8 @@ def ignore_a_thousand(lab, session, vector, event):
     lab.out("taskset 2 sleep 0.1")  # ec: a lower class
 
 
-def test_ignored_interrupts_reach_no_handler_and_block_nothing(lab):
-    """SC-7, rows 19 and 32."""
+def test_ignored_interrupts_reach_no_handler_and_block_nothing_row_19_32(lab):
+    """SC-7."""
     lab.kick("snap")
     with Session(lab, "!interrupt f1 core 1 sc on script { .n++; }") as session:
         ignore_a_thousand(lab, session, "f1", 0)

@@ -18,8 +18,8 @@ def counter(session, event, name):
     raise AssertionError(f"no counter '{name}' in:\n" + "\n".join(session.lines[before:]))
 
 
-def test_stages_conditions_code_and_buffers(lab):
-    """Rows 17, 22 to 28, 31, 34, 35, 45: STG-1 to 3, CTX-1, CTX-2, CTX-4, EVT-16, MSG-3."""
+def test_stages_conditions_code_and_buffers_row_17_22_23_24_25_26_27_28_31_34_35_45_46(lab):
+    """STG-1 to 3, CTX-1, CTX-2, CTX-4, EVT-16, MSG-3."""
     lab.kick("snap")
     with Session(lab,
                  '!interrupt f1 core 1 stage all script { printf("s %x %x\\n", $event_stage, $context); }',
@@ -40,8 +40,55 @@ def test_stages_conditions_code_and_buffers(lab):
     assert lines.count("gathered") == 3 and "never" not in lines
 
 
-def test_scripts_vote_on_each_interrupt(lab):
-    """Row 21: an allow list, then a block list (SC-2), and post that is too late (SC-5)."""
+def test_each_stage_reads_and_changes_registers_and_memory_row_22_23_33(lab):
+    """STG-1, STG-2, TRG-4, SC-4: a script of stage pre, then one of stage post, once what was pending
+    with interrupts off is given to the guest."""
+    lab.kick("snap")
+    word = lab.out("symbol kick_stack").strip()
+    with Session(lab, "? .posts = 0; .early = 0;",
+                 f"!interrupt f1 core 1 script {{ @rax += 5; eq({word}, 0x111); }}",
+                 f"!interrupt f1 core 1 stage post script {{ @rbx += dq({word}); .posts++; "
+                 "if (@if == 0) { .early++; } }") as session:
+        assert lab.kick("registers 1").split() == ["5", "0", "0", str(0x111)] + ["0"] * 12
+        assert lab.kick("order 1 f1 device").startswith("f1 ")
+        del session.lines[:]
+        session.do("print .posts", "print .early")
+        assert session.lines == ["2", "0"]
+        # What is ignored has no stage post.
+        session.do("!interrupt f1 core 1 sc on script { .n++; }")
+        assert lab.kick("self f1 1 5") == "5 0 0\n"
+        del session.lines[:]
+        session.do("print .posts")
+        assert session.lines == ["2"]
+        session.finish("events c all", "unload")
+
+
+def test_the_command_has_help_and_makes_events_row_1_51(lab):
+    """INT-20, EVT-1 to EVT-6: listed, disabled, enabled and cleared."""
+    lab.kick("snap")
+
+    def said(session, *commands):
+        del session.lines[:]
+        session.do(*commands)
+        return session.lines
+
+    with Session(lab) as session:
+        assert said(session, ".help !interrupt")[0].startswith("!interrupt")
+        said(session, '!interrupt f1 core 1 script { printf("here\\n"); }')
+        for command, runs, state in (("events", 3, "(enabled)"), ("events d 0", 0, "(disabled)"),
+                                     ("events e 0", 3, "(enabled)")):
+            said(session, command)
+            (listed,) = said(session, "events")
+            assert state in listed and listed.endswith('!interrupt f1 core 1 script { printf("here\\n"); }')
+            assert lab.kick("self f1 1 3") == "3 3 0\n"
+            assert said(session, "sleep 10").count("here") == runs
+        assert said(session, "events c 0", "events")[-1] == "no events"
+        assert lab.kick("self f1 1 3") == "3 3 0\n"
+        assert "here" not in session.finish("unload")
+
+
+def test_scripts_vote_on_each_interrupt_row_21_33(lab):
+    """An allow list, then a block list (SC-2), and post that is too late (SC-5)."""
     lab.kick("snap")
     with Session(lab, "? .n = 0;",
                  "!interrupt f1 core 1 sc on script { if (.n < 5) { .n++; event_sc(0); } }") as session:
@@ -55,8 +102,8 @@ def test_scripts_vote_on_each_interrupt(lab):
     assert len(warnings) == 1
 
 
-def test_assembly_counts_as_its_bytes_do_and_is_contained(lab):
-    """Rows 29, 34, 35: INT-12, INT-14, CTX-9, CTX-10."""
+def test_assembly_counts_as_its_bytes_do_and_is_contained_row_29_34_35(lab):
+    """INT-12, INT-14, CTX-9, CTX-10."""
     lab.kick("snap")
     ends = ["mov rax, [0]", "l: jmp l"]
     with Session(lab,
@@ -93,8 +140,8 @@ Ringside> !interrupt 0xf1 core 0n1 pid all SCRIPT{printf("touching\n");}imm yes 
 """
 
 
-def test_the_pages_examples_paste_with_their_prompts(lab):
-    """Rows 2, 38, 39, 44, 45, 55: LEX-1, LEX-3, LEX-7, INT-2, INT-17."""
+def test_the_pages_examples_paste_with_their_prompts_row_2_38_39_44_45_55(lab):
+    """LEX-1, LEX-3, LEX-7, INT-2, INT-17."""
     lab.kick("snap")
     with Session(lab, *PAGE.strip().splitlines()) as session:
         assert lab.kick("self f1 1 4") == "4 4 0\n"
@@ -106,8 +153,8 @@ def test_the_pages_examples_paste_with_their_prompts(lab):
     assert lines.count("notice: this event covers all external interrupts (0x20-0xff)") == 2
 
 
-def test_scripts_come_from_files(lab):
-    """Row 40: blanks and quotes around the path, '~', and what cannot be read (INT-10)."""
+def test_scripts_come_from_files_row_40(lab):
+    """Blanks and quotes around the path, '~', and what cannot be read (INT-10)."""
     lab.kick("snap")
     folder = "/root" if lab.runs_in_bochs() else os.environ["HOME"]
     name = f"{folder}/ringside test {os.getpid()}.ds"
