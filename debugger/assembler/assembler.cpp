@@ -91,9 +91,11 @@ public:
             return error("needs an address that is not known before the code runs", index, 0,
                          kNoPlace);
         }
-        for (std::size_t i = 0; i < statements_.size(); ++i)
+        for (std::size_t i = 0; i < statements_.size(); ++i) {
+            learn(without_labels(statements_[i].text));
             if (auto problem = check(answer, i))
                 return *problem;
+        }
         return std::move(answer.code);
     }
 
@@ -130,6 +132,7 @@ private:
 
     std::optional<Error> define(const std::string& name) {
         if (const auto address = symbols_ ? symbols_(name) : std::nullopt) {
+            values_[name] = *address;
             definitions_ += fmt::format(".set {}, {:#x}\n", name, *address);
             ++lines_;
             return std::nullopt;
@@ -154,23 +157,37 @@ private:
         return index;
     }
 
+    /// What a '.set' names; a value that is not understood makes the name unknown.
+    void learn(std::string_view statement) {
+        const auto words = operands_of(statement);
+        if (!lower(statement).starts_with(".set") || words.size() != 2)
+            return;
+        const auto value = evaluate(words[1], values_);
+        if (value)
+            values_[std::string{words[0]}] = static_cast<u64>(*value);
+        else
+            values_.erase(std::string{words[0]});
+    }
+
     std::optional<Error> check(const Answer& answer, std::size_t index) const {
         const std::string& whole = statements_[index].text;
         const std::string_view text = without_labels(whole);
         const std::size_t begin = offset_of(answer, index), end = offset_of(answer, index + 1);
         if (text.starts_with('.') || begin >= end || end > answer.code.size())
             return std::nullopt;
-        const auto misfit = find_misfit(text, std::span{answer.code}.subspan(begin, end - begin));
+        const auto misfit =
+            find_misfit(text, std::span{answer.code}.subspan(begin, end - begin), values_);
         if (!misfit)
             return std::nullopt;
         return error(misfit->text, index,
-                     static_cast<std::size_t>(misfit->what.data() - whole.data()));
+                     static_cast<std::size_t>(misfit->what.data() - whole.data()), misfit->hint);
     }
 
     std::vector<Statement> statements_;
     const SymbolLookup& symbols_;
     ringside_assemble_function* function_;
     std::string definitions_;
+    Values values_;
     unsigned lines_ = 0;  ///< of the definitions
 };
 

@@ -4,7 +4,6 @@
 #include <Zydis/Zydis.h>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <vector>
 
 #include "assembler/statements.hpp"
@@ -12,50 +11,54 @@
 namespace ringside::assembler {
 namespace {
 
-struct Literal {
+struct Written {
     std::string_view text;
-    u64 magnitude;
-    bool is_negative;
+    std::optional<i128> value;
 };
 
-/// A number as the assembler reads it: 0x hexadecimal, 0b binary, 0 octal, else decimal.
-std::optional<Literal> literal(std::string_view operand) {
-    Literal result{operand, 0, operand.starts_with('-')};
-    std::string_view digits = operand.substr(result.is_negative || operand.starts_with('+'));
-    int base = 10;
-    if (digits.starts_with("0x") || digits.starts_with("0X"))
-        base = 16;
-    else if (digits.starts_with("0b") || digits.starts_with("0B"))
-        base = 2;
-    else if (digits.size() > 1 && digits.starts_with('0'))
-        base = 8;
-    if (base == 16 || base == 2)
-        digits.remove_prefix(2);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), result.magnitude, base);
-    if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
-        return std::nullopt;
-    return result;
+/// Whether `value` is what the instruction has in `bits` bits, read as signed or as unsigned.
+bool fits(i128 value, u64 encoded, unsigned bits) {
+    const i128 limit = i128{1} << bits;
+    return value >= -limit / 2 && value < limit &&
+           ((static_cast<u64>(value) ^ encoded) & static_cast<u64>(limit - 1)) == 0;
 }
 
-bool fits(const Literal& number, u64 encoded, unsigned bits) {
-    const u64 value = number.is_negative ? 0 - number.magnitude : number.magnitude;
-    if (value == encoded || bits >= 64)
-        return value == encoded;
-    const u64 limit = 1ull << bits;
-    const bool is_in_range =
-        number.is_negative ? number.magnitude <= limit / 2 : number.magnitude < limit;
-    return is_in_range && ((value ^ encoded) & (limit - 1)) == 0;
+std::optional<Misfit> misfit_of(const Written& written, const ZydisDecodedOperand& immediate,
+                                unsigned bits) {
+    if (!written.value || immediate.imm.is_relative != 0 ||
+        fits(*written.value, immediate.imm.value.u, bits))
+        return std::nullopt;
+    const unsigned room = immediate.size < bits ? immediate.size : bits;
+    return Misfit{fmt::format("value {} does not fit in {} bits", written.text, room), written.text,
+                  room == 32 ? "'movabs' takes 64 bits into a register" : ""};
+}
+
+std::optional<Misfit> misfit_of_displacement(const Written& written,
+                                             const ZydisDecodedOperand& memory,
+                                             unsigned address_bits) {
+    const auto encoded = static_cast<u64>(memory.mem.disp.value);
+    if (!written.value)
+        return std::nullopt;
+    const u64 cut = address_bits == 32 ? 0xffffffffU : ~u64{0};
+    if (((static_cast<u64>(*written.value) ^ encoded) & cut) == 0)
+        return std::nullopt;
+    return Misfit{fmt::format("the displacement of {} does not fit in 32 bits", written.text),
+                  written.text, "go through a register, as in 'movabs rax, name; mov rax, [rax]'"};
 }
 
 }  // namespace
 
-std::optional<Misfit> find_misfit(std::string_view instruction, std::span<const u8> code) {
-    std::vector<Literal> written;
-    for (const std::string_view operand : operands_of(instruction))
-        if (const auto number = literal(operand))
-            written.push_back(*number);
-    if (written.empty())
+std::optional<Misfit> find_misfit(std::string_view instruction, std::span<const u8> code,
+                                  const Values& values) {
+    std::vector<Written> numbers, places;
+    for (const std::string_view text : operands_of(instruction)) {
+        const Operand operand = read_operand(text, values);
+        if (operand.kind == Operand::Kind::kNumber)
+            numbers.push_back({text, operand.value});
+        else if (operand.kind == Operand::Kind::kMemory)
+            places.push_back({text, operand.value});
+    }
+    if (numbers.empty() && places.empty())
         return std::nullopt;
     ZydisDecoder decoder;
     ZydisDecodedInstruction decoded;
@@ -65,21 +68,20 @@ std::optional<Misfit> find_misfit(std::string_view instruction, std::span<const 
         !ZYAN_SUCCESS(
             ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &decoded, operands)))
         return std::nullopt;
-    std::vector<const ZydisDecodedOperand*> immediates;
-    for (unsigned i = 0; i < decoded.operand_count_visible; ++i)
+    std::vector<const ZydisDecodedOperand*> immediates, memories;
+    for (unsigned i = 0; i < decoded.operand_count_visible; ++i) {
         if (operands[i].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
             immediates.push_back(&operands[i]);
-    if (immediates.size() != written.size())
-        return std::nullopt;  // an address, or a form that has no number of its own
-    for (std::size_t i = 0; i < written.size(); ++i) {
-        if (immediates[i]->imm.is_relative)
-            continue;
-        const unsigned bits = operands[0].size;
-        if (!fits(written[i], immediates[i]->imm.value.u, bits))
-            return Misfit{fmt::format("value {} does not fit in {} bits", written[i].text,
-                                      immediates[i]->size < bits ? immediates[i]->size : bits),
-                          written[i].text};
+        else if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+            memories.push_back(&operands[i]);
     }
+    // Another number of them: a form that has none of its own, as 'shl eax, 1'.
+    if (immediates.size() == numbers.size())
+        for (std::size_t i = 0; i < numbers.size(); ++i)
+            if (auto found = misfit_of(numbers[i], *immediates[i], operands[0].size))
+                return found;
+    if (memories.size() == 1 && places.size() == 1)
+        return misfit_of_displacement(places[0], *memories[0], decoded.address_width);
     return std::nullopt;
 }
 

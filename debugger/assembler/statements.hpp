@@ -35,6 +35,10 @@ std::string_view without_labels(std::string_view text);
 /// The operands of an instruction, trimmed: "mov rax, [rbx]" has "rax" and "[rbx]".
 std::vector<std::string_view> operands_of(std::string_view instruction);
 
+bool is_name_character(char c);
+std::string_view trim(std::string_view text);
+std::string lower(std::string_view text);
+
 /// First place in `text` where `name` stands as a whole word, or npos.
 std::size_t find_word(std::string_view text, std::string_view name);
 

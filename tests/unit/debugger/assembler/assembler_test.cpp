@@ -11,6 +11,8 @@ std::optional<u64> lookup(const std::string& name) {
         return 0xffffffff82a06c00;
     if (name == "do_exit")
         return 0xffffffff810a1b20;
+    if (name == "page")
+        return 0xffff888012345678;
     return std::nullopt;
 }
 
@@ -104,6 +106,42 @@ TEST(Assembler, KnowsTheDebuggeesSymbols) {
     EXPECT_EQ(assembled("mov rax, <do_exit+>"),
               "assembler: expected a symbol or a number between '<' and '>' at statement 1 @18");
     EXPECT_EQ(assembled("mov rax, <do_exit"), "assembler: missing '>' at statement 1 @9");
+}
+
+TEST(Assembler, CutsNoAddress) {
+    const std::string value = "assembler: value ",
+                      wide = " does not fit in 32 bits at statement 1 @";
+    EXPECT_EQ(assembled("mov eax, jiffies"), value + "jiffies" + wide + "9");
+    EXPECT_EQ(assembled("mov eax, offset jiffies"), value + "offset jiffies" + wide + "9");
+    EXPECT_EQ(hint("mov eax, page"), "'movabs' takes 64 bits into a register");
+    EXPECT_EQ(assembled("mov al, jiffies"),
+              "assembler: value jiffies does not fit in 8 bits at statement 1 @8");
+    EXPECT_EQ(assembled("mov al, 2 * (100 + 28)"),
+              "assembler: value 2 * (100 + 28) does not fit in 8 bits at statement 1 @8");
+    EXPECT_EQ(assembled(".set a, 300; mov al, a"),
+              "assembler: value a does not fit in 8 bits at statement 2 @21");
+    const std::string place = "assembler: the displacement of ";
+    for (const char* operand : {"[page]", "[rbx + page]", "[0x123456789]", "[rbx+0x80000000]",
+                                "dword ptr gs:[rbx+rcx*4+0xffffffff]", "[rip+0x123456789]",
+                                "[rbx - 0x80000001]", "8[rbx][page]"})
+        EXPECT_EQ(assembled(std::string{"mov eax, "} + operand), place + operand + wide + "9");
+    EXPECT_EQ(hint("mov eax, [page]"),
+              "go through a register, as in 'movabs rax, name; mov rax, [rax]'");
+    EXPECT_EQ(assembled("movabs rax, page; movabs al, [page]"),
+              "48b87856341280"
+              "88ffff"
+              "a07856341280"
+              "88ffff");
+    EXPECT_EQ(assembled("mov rax, [jiffies+rbx-8]; mov eax, [rbx-1]; mov eax, [ebx+0xffffffff]"),
+              "488b83f86ba082"
+              "8b43ff"
+              "678b43ff");
+    EXPECT_EQ(assembled("imul eax, ebx, 5; enter 8, 0; shl eax, 1; mov al, 'a'; mov eax, fs:0x28"),
+              "6bc305"
+              "c8080000"
+              "d1e0"
+              "b061"
+              "648b042528000000");
 }
 
 TEST(Assembler, RefusesWhatNeedsAnAddressOfTheCode) {
