@@ -75,7 +75,7 @@ u32 rs_process_request(struct rs_process *request)
 {
 	struct task_struct *leader;
 
-	if (request->reserved)
+	if (request->start_ns)
 		return RS_ERR_BAD_IMAGE;
 	rcu_read_lock();
 	leader = find_process(request->pid);
@@ -83,6 +83,7 @@ u32 rs_process_request(struct rs_process *request)
 		request->flags = test_ti_thread_flag(task_thread_info(leader), TIF_ADDR32) ?
 					 RS_PROCESSF_32BIT : 0;
 		get_task_comm(request->name, leader);
+		request->start_ns = leader->start_boottime;
 	}
 	rcu_read_unlock();
 	return leader ? RS_OK : RS_ERR_BAD_PID;

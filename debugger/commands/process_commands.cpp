@@ -53,8 +53,8 @@ Outcome run_attach(Session& session, const Invocation& invocation) {
                                  {}});
         return session.request_failed(process.failure());
     }
-    session.processes().attach(
-        {*pid, printable_name(*process), (process->flags & RS_PROCESSF_32BIT) != 0});
+    session.processes().attach({*pid, printable_name(*process),
+                                (process->flags & RS_PROCESSF_32BIT) != 0, process->start_ns});
     return Outcome::kOk;
 }
 

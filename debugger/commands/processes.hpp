@@ -15,6 +15,7 @@ struct AttachedProcess {
     u32 pid;
     std::string name;  ///< of its program, at most 15 bytes
     bool is_32bit;
+    u64 start_ns;  ///< tells it from a later one of the same pid
 };
 
 class Processes {

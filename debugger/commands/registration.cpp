@@ -192,8 +192,19 @@ Outcome register_event(Session& session, const Invocation& invocation, const Eve
     if (const Outcome ready = session.require_vmm(invocation); ready != Outcome::kOk)
         return ready;
     const bool is_limited = !command.pid_given && session.processes().active() != nullptr;
-    if (is_limited)  // MOD-9, MOD-10: settled here and now
-        command.pid = session.processes().active()->pid;
+    if (is_limited) {  // MOD-9, MOD-10: settled here and now
+        const AttachedProcess& active = *session.processes().active();
+        const auto process = session.debuggee().process(active.pid);
+        if (!process && process.failure().code != RS_ERR_BAD_PID)
+            return session.request_failed(process.failure());
+        if (!process || process->start_ns != active.start_ns)
+            return session.fail(
+                invocation,
+                {fmt::format("the active process {:x} ({}) has ended", active.pid, active.name),
+                 {},
+                 "'.detach' lets go of it; 'pid all' means the whole system"});
+        command.pid = active.pid;
+    }
 
     EventScripts& known = session.event_scripts();
     const u64 cookie = known.next_cookie();

@@ -145,6 +145,7 @@ struct EngineModule::State {
     std::unique_ptr<Load> loaded;
     std::vector<EngineFile*> files;
     u32 next_client = 1;
+    u64 processes_began_ns = 1;
 };
 
 namespace {
@@ -219,7 +220,8 @@ public:
                 return u32{RS_OK};
             });
         if (request == RS_IOC_PROCESS)
-            return answer<rs_process>(argument, [](rs_process& process) {
+            return answer<rs_process>(argument, [&](rs_process& process) {
+                process.start_ns = state_->processes_began_ns;
                 std::memcpy(process.name, process.pid == 1 ? "init" : "a\x1b[m", 5);
                 return u32{process.pid <= kLastProcess ? RS_OK : RS_ERR_BAD_PID};
             });
@@ -414,6 +416,10 @@ transport::DeviceOpener EngineModule::opener() const {
     return [state = state_]() -> transport::OpenedDevice {
         return {.file = std::make_unique<EngineFile>(state)};
     };
+}
+
+void EngineModule::replace_processes() {
+    ++state_->processes_began_ns;
 }
 
 std::size_t EngineModule::open_files() const {

@@ -25,6 +25,9 @@ public:
     /// Nothing happens while the hypervisor is not loaded.
     void arrive(std::uint32_t core, std::uint8_t vector, std::uint32_t pid = 1);
 
+    /// All processes end, and others begin under their numbers.
+    void replace_processes();
+
     struct State;
 
 private:

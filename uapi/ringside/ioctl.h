@@ -160,7 +160,7 @@ struct rs_process { /* 0x28 bytes */
     __u32 pid;      /* 0x08 */
     __u32 flags;    /* 0x0c out: RS_PROCESSF_* */
     char name[16];  /* 0x10 out: of its program, zero-terminated */
-    __u64 reserved; /* 0x20 */
+    __u64 start_ns; /* 0x20 in: 0; out: when it began, since the machine did: a pid is used again */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_process) == 0x28, "rs_process");
 

@@ -209,7 +209,7 @@ static void always_there(void) {
     process = (struct rs_process){.size = sizeof process, .pid = 0x7ffffff0};
     expect("no such process", request(RS_IOC_PROCESS, &process), ESRCH, process.error,
            RS_ERR_BAD_PID);
-    process = (struct rs_process){.size = sizeof process, .pid = 1, .reserved = 1};
+    process = (struct rs_process){.size = sizeof process, .pid = 1, .start_ns = 1};
     expect("process, reserved", request(RS_IOC_PROCESS, &process), EINVAL, process.error,
            RS_ERR_BAD_IMAGE);
 }

@@ -440,6 +440,20 @@ TEST_F(SessionTest, TheActiveProcessIsTheDefault) {  // MOD-9, MOD-10, rows 12, 
     EXPECT_THAT(fail(".detach"), StartsWith("err, no process is active"));
 }
 
+TEST_F(SessionTest, AnActiveProcessThatHasEndedIsNoLongerMeant) {  // MOD-9
+    connect_and_load();
+    run(".attach pid 1");
+    module_.replace_processes();
+    EXPECT_EQ(fail("!interrupt 30 script { print(1); }"),
+              "err, the active process 1 (init) has ended\n"
+              "hint: '.detach' lets go of it; 'pid all' means the whole system\n");
+    EXPECT_EQ(run("events"), "no events\n");
+    run("!interrupt 30 pid all script { print(1); }");
+    run(".detach");
+    run(".attach pid 1");
+    run("!interrupt 30 script { print(1); }");
+}
+
 TEST_F(SessionTest, ShowsTheInterruptDescriptorTable) {
     connect_and_load();
     EXPECT_EQ(run("!idt ec"),
