@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * How soon a reader has what a script prints. An event registered by a command line without a word
- * on messages prints twice a trigger; vector f1 is raised on core 0 N times.
+ * on messages prints twice a trigger; vector f1 is raised on core 0 N times, with nothing to tell in
+ * between for a while.
  *
  * usage: told N     prints, a trigger a line: kinds of its two messages, microseconds from before
  *                   the interrupt was asked for until the first was read
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ringside/ringside.h"
 
@@ -50,10 +52,11 @@ int main(int count, char** words) {
     if (rs_open(&handle) || rs_load_vmm(handle) || rs_command(handle, command, NULL, NULL))
         return failed("start");
     for (int i = 0; i < rounds; i++) {
-        const long begin = microseconds();
         const char *first, *second;
-        long end;
+        long begin, end;
 
+        usleep(20000);
+        begin = microseconds();
         if (raise_vector())
             return perror("/proc/kick"), 1;
         first = next_kind();
