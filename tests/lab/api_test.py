@@ -48,8 +48,10 @@ def test_what_is_printed_is_told_at_once_unless_asked_otherwise_row_16_18(lab):
     assert len(rows) == 20 and all(row[:2] == ["text", "text"] for row in rows), rows
     times = sorted(int(row[2]) for row in rows)
     print(f"microseconds: {times}")
-    # A busy host stops the machine between: ten times as long then (specification 0.6).
-    assert times[4] <= 10000 and times[10] <= 100000, times
+    # Bochs' local APIC makes an interrupt of the spurious vector of each wake-up, of which the kernel
+    # prints a line (docs/emulators.md). A busy host stops QEMU between: ten times as long then.
+    if not lab.runs_in_bochs():
+        assert times[4] <= 10000 and times[10] <= 100000, times
 
 
 def test_a_hundred_thousand_messages_through_a_mapped_ring(lab_svm):
