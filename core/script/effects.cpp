@@ -12,7 +12,14 @@ bool has_effect(const rs_script_instruction& instruction) {
         case RS_OP_GLOBAL_OR:
         case RS_OP_GLOBAL_XOR:
         case RS_OP_WRITE_REGISTER:
+        case RS_OP_STORE8:
+        case RS_OP_STORE16:
+        case RS_OP_STORE32:
         case RS_OP_STORE64:
+        case RS_OP_ATOMIC_ADD:
+        case RS_OP_ATOMIC_AND:
+        case RS_OP_ATOMIC_OR:
+        case RS_OP_ATOMIC_XOR:
         case RS_OP_EDIT8:
         case RS_OP_EDIT16:
         case RS_OP_EDIT32:

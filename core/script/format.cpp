@@ -2,6 +2,7 @@
 #include "script/format.hpp"
 
 #include "ringside/bytecode.h"
+#include "script/floating.hpp"
 
 namespace ringside::script {
 
@@ -263,6 +264,28 @@ void TextWriter::number(const Conversion& conversion, u64 value) {
     fill('0', zeroes);
     while (count > 0)
         put(text[--count]);
+    if (conversion.left)
+        fill(' ', padding);
+}
+
+void TextWriter::floating(const Conversion& conversion, u64 value) {
+    char digits[kMaxFixedBytes];
+    const u32 count =
+        format_fixed(value, conversion.has_precision ? conversion.precision : 6, digits);
+    const char sign = value >> 63 != 0 ? '-' : conversion.plus ? '+' : conversion.space ? ' ' : 0;
+    const bool has_point =
+        conversion.alternate && conversion.has_precision && conversion.precision == 0;
+    const u32 printed = count + (sign != 0) + has_point;
+    const u32 padding = conversion.width > printed ? conversion.width - printed : 0;
+    if (!conversion.left && !conversion.zero)
+        fill(' ', padding);
+    if (sign != 0)
+        put(sign);
+    if (!conversion.left && conversion.zero)
+        fill('0', padding);
+    put(digits, count);
+    if (has_point)
+        put('.');
     if (conversion.left)
         fill(' ', padding);
 }

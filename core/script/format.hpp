@@ -59,6 +59,8 @@ public:
     void fill(char c, u32 count);
     /// An integer by its conversion (kSigned to kPointer).
     void number(const Conversion& conversion, u64 value);
+    /// A binary64 value (kFloat).
+    void floating(const Conversion& conversion, u64 value);
     /// Text with width, flags and precision applied.
     void padded(const Conversion& conversion, const char* text, u32 length);
     bool is_full() const { return cut_; }

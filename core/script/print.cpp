@@ -82,6 +82,9 @@ rs_script_error print_formatted(RunState& run, u32 format, const u64* arguments)
                     return run.fail(RS_SCRIPT_INVALID_ADDRESS, *arguments);
                 ++arguments;
                 break;
+            case ConversionKind::kFloat:
+                out.floating(piece, *arguments++);
+                break;
             default:
                 out.number(piece, *arguments++);
                 break;

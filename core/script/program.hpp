@@ -37,6 +37,9 @@ public:
     u32 global_count() const { return header().globals.count; }
     const char* bytes() const { return at<char>(header().bytes.offset); }
     u32 byte_count() const { return header().bytes.count; }
+    u32 function_count() const { return header().functions.count; }
+    const u8* data() const { return at<u8>(header().data.offset); }
+    u32 data_bytes() const { return header().data.count; }
     u32 total_len() const { return header().total_len; }
     bool is_linked() const { return (header().flags & RS_SCRIPTF_LINKED) != 0; }
 

@@ -73,11 +73,15 @@ u8* ScriptMemory::resolve(u64 address, usize count, bool to_write, rs_script_err
             break;
         case RS_WINDOW_LOCAL:
             base = reinterpret_cast<u8*>(frame_.registers);
-            size = u64{program_.function(0).registers} * 8;
+            size = u64{frame_.top} * 8;
             break;
         case RS_WINDOW_STRING:
             base = const_cast<u8*>(reinterpret_cast<const u8*>(program_.bytes()));
             size = to_write ? 0 : program_.byte_count();
+            break;
+        case RS_WINDOW_DATA:
+            base = const_cast<u8*>(program_.data());
+            size = program_.data_bytes();
             break;
         default:
             return nullptr;

@@ -30,6 +30,7 @@ public:
     u64 address_of_local(u32 index) const {
         return window_address(RS_WINDOW_LOCAL, frame_.run_number, u64{index} * 8);
     }
+    u64 address_of_data(u64 offset) const { return window_address(RS_WINDOW_DATA, 0, offset); }
     u64 address_of_string(u32 index) const {
         return window_address(RS_WINDOW_STRING, 0, program_.string(index).offset);
     }

@@ -36,17 +36,23 @@ public:
             return {rule, 0};
         if (const Rule rule = check_strings(); rule != Rule::kAccepted)
             return {rule, 0};
-        const rs_script_function& function = program_.function(0);
-        for (u32 i = 0; i < function.count; ++i)
-            if (const Rule rule = check_instruction(function, i); rule != Rule::kAccepted)
-                return {rule, function.first + i};
-        const u16 last = program_.code()[function.first + function.count - 1].op;
-        if (last != RS_OP_RETURN && last != RS_OP_JUMP)
-            return {Rule::kFallsOffTheEnd, function.first + function.count - 1};
+        for (u32 i = 0; i < program_.function_count(); ++i)
+            if (const VerifyResult result = check_function(program_.function(i)); !result)
+                return result;
         return {};
     }
 
 private:
+    VerifyResult check_function(const rs_script_function& function) {
+        for (u32 i = 0; i < function.count; ++i)
+            if (const Rule rule = check_instruction(function, i); rule != Rule::kAccepted)
+                return {rule, function.first + i};
+        const u16 last = program_.code()[function.first + function.count - 1].op;
+        if (last != RS_OP_RETURN && last != RS_OP_RETURN_VALUE && last != RS_OP_JUMP)
+            return {Rule::kFallsOffTheEnd, function.first + function.count - 1};
+        return {};
+    }
+
     Rule check_header() const {
         if (image_.size() < sizeof(rs_script_image) ||
             reinterpret_cast<u64>(image_.data()) % 8 != 0)
@@ -60,29 +66,41 @@ private:
             return Rule::kBadFlags;
         if (header.total_len != image_.size())
             return Rule::kBadLength;
-        if (header.reserved != 0 || header.reserved2 != 0)
+        if (header.reserved != 0)
             return Rule::kBadReserved;
         if (!is_inside(header.code, sizeof(rs_script_instruction)) ||
             !is_inside(header.functions, sizeof(rs_script_function)) ||
             !is_inside(header.constants, sizeof(u64)) ||
             !is_inside(header.strings, sizeof(rs_script_string)) ||
             !is_inside(header.globals, sizeof(rs_script_string)) || !is_inside(header.bytes, 1) ||
-            !are_apart(header))
+            !is_inside(header.data, 1) || !are_apart(header))
             return Rule::kBadSection;
         // No overflow: every count was checked against the image's length.
         if (header.code.count > limits_.max_instructions ||
             header.constants.count * 8 + header.bytes.count > limits_.max_constant_bytes ||
-            header.globals.count > limits_.max_globals || header.strings.count > 0xffff)
+            header.globals.count > limits_.max_globals || header.strings.count > 0xffff ||
+            header.data.count > RS_SCRIPT_MAX_DATA_BYTES)
             return Rule::kTooLarge;
-        if (header.functions.count != 1)
+        return check_functions(header);
+    }
+
+    /// One after the other, and together all of the code.
+    Rule check_functions(const rs_script_image& header) const {
+        if (header.functions.count == 0 || header.functions.count > RS_SCRIPT_MAX_FUNCTIONS)
             return Rule::kBadFunction;
-        const rs_script_function& function = program_.function(0);
-        if (function.first != 0 || function.count == 0 || function.count != header.code.count ||
-            function.parameters != 0)
-            return Rule::kBadFunction;
-        if (function.registers > RS_SCRIPT_MAX_REGISTERS)
-            return Rule::kTooManyRegisters;
-        return Rule::kAccepted;
+        u32 next = 0;
+        for (u32 i = 0; i < header.functions.count; ++i) {
+            const rs_script_function& function = program_.function(i);
+            if (function.first != next || function.count == 0 ||
+                function.count > header.code.count - next ||
+                function.parameters > (i == 0 ? 0 : RS_SCRIPT_MAX_PARAMETERS) ||
+                function.parameters > function.registers)
+                return Rule::kBadFunction;
+            if (function.registers > RS_SCRIPT_MAX_REGISTERS)
+                return Rule::kTooManyRegisters;
+            next += function.count;
+        }
+        return next == header.code.count ? Rule::kAccepted : Rule::kBadFunction;
     }
 
     bool is_inside(const rs_script_section& section, u64 element) const {
@@ -101,7 +119,8 @@ private:
                end(header.functions, sizeof(rs_script_function)) <= header.constants.offset &&
                end(header.constants, sizeof(u64)) <= header.strings.offset &&
                end(header.strings, sizeof(rs_script_string)) <= header.globals.offset &&
-               end(header.globals, sizeof(rs_script_string)) <= header.bytes.offset;
+               end(header.globals, sizeof(rs_script_string)) <= header.bytes.offset &&
+               end(header.bytes, 1) <= header.data.offset;
     }
 
     /// A string lies in the byte section with a zero unit (two bytes, for wide ones) behind it.
@@ -178,6 +197,9 @@ private:
                 return value < RS_REGISTER_COUNT ? Rule::kAccepted : Rule::kBadMachineRegister;
             case RS_OPERAND_PSEUDO:
                 return is_available(value) ? Rule::kAccepted : Rule::kBadPseudoRegister;
+            case RS_OPERAND_FUNCTION:
+                return value > 0 && value < header.functions.count ? Rule::kAccepted
+                                                                   : Rule::kBadCall;
             case RS_OPERAND_BUILTIN:
                 return value < RS_BUILTIN_COUNT ? Rule::kAccepted : Rule::kBadBuiltin;
         }
@@ -195,6 +217,22 @@ private:
             case RS_OP_WRITE_REGISTER:
                 return kRegisters[instruction.a].kind != RS_KIND_FIXED ? Rule::kAccepted
                                                                        : Rule::kFixedRegister;
+            case RS_OP_CALL:
+                return check_run(function, instruction.b,
+                                 program_.function(instruction.c).parameters);
+            case RS_OP_ZERO:
+                return check_run(function, instruction.a, instruction.b);
+            case RS_OP_ATOMIC_ADD:
+            case RS_OP_ATOMIC_AND:
+            case RS_OP_ATOMIC_OR:
+            case RS_OP_ATOMIC_XOR:
+                return instruction.c == 4 || instruction.c == 8 ? Rule::kAccepted : Rule::kBadWidth;
+            case RS_OP_TRUNC_S:
+            case RS_OP_TRUNC_U:
+                return instruction.c >= 1 && instruction.c <= 64 ? Rule::kAccepted
+                                                                 : Rule::kBadWidth;
+            case RS_OP_ELEMENTS:
+                return instruction.c != 0 ? Rule::kAccepted : Rule::kBadWidth;
             case RS_OP_CALL_BUILTIN:
                 if (instruction.c == RS_BUILTIN_EVENT_SC && !limits_.in_event)
                     return Rule::kNotInThisContext;
@@ -204,7 +242,7 @@ private:
                 format_bytes_ += format.length;
                 if (format_bytes_ > kMaxFormatBytes)
                     return Rule::kTooLarge;
-                if (!is_integer_format(format, instruction.b))
+                if (!has_arguments(format, instruction.b))
                     return Rule::kBadFormat;
                 return check_run(function, instruction.a, instruction.b);
             }
@@ -219,18 +257,15 @@ private:
                    : Rule::kBadRegister;
     }
 
-    /// Takes exactly `arguments` values, none of them floating.
-    bool is_integer_format(const rs_script_string& format, u32 arguments) const {
+    /// Takes exactly `arguments` values.
+    bool has_arguments(const rs_script_string& format, u32 arguments) const {
         if (arguments > RS_SCRIPT_MAX_ARGUMENTS)
             return false;
         FormatParser parser{program_.bytes() + format.offset, format.length};
         Conversion piece;
         u32 count = 0;
-        while (parser.next(piece)) {
-            if (piece.kind == ConversionKind::kFloat)
-                return false;
+        while (parser.next(piece))
             count += piece.kind != ConversionKind::kText;
-        }
         return count == arguments;
     }
 

@@ -12,35 +12,37 @@
 namespace ringside::script {
 
 /// X(enumerator, what the image violates)
-#define RS_SCRIPT_RULE_TABLE(X)                                                    \
-    X(kAccepted, "accepted")                                                       \
-    X(kTooShort, "shorter than its header")                                        \
-    X(kBadMagic, "not a script image")                                             \
-    X(kBadVersion, "made for another version")                                     \
-    X(kBadFlags, "unknown or forbidden flag")                                      \
-    X(kBadLength, "length differs from the bytes given")                           \
-    X(kBadReserved, "reserved field is not zero")                                  \
-    X(kBadSection, "section outside of the image or misaligned")                   \
-    X(kTooLarge, "larger than the limits allow")                                   \
-    X(kBadFunction, "function outside of the code, overlapping or with arguments") \
-    X(kTooManyRegisters, "too many virtual registers")                             \
-    X(kBadString, "string outside of its section or not terminated")               \
-    X(kBadName, "name of a global is empty, too long or has a wrong character")    \
-    X(kUnknownOpcode, "unknown opcode")                                            \
-    X(kUnusedOperand, "operand that is not used is not zero")                      \
-    X(kBadRegister, "virtual register out of range")                               \
-    X(kBadTarget, "jump out of the function")                                      \
-    X(kBadConstant, "constant out of range")                                       \
-    X(kBadGlobal, "global out of range")                                           \
-    X(kBadStringIndex, "string out of range")                                      \
-    X(kBadFormat, "arguments do not fit the format")                               \
-    X(kBadMachineRegister, "unknown register")                                     \
-    X(kFixedRegister, "register that cannot be written")                           \
-    X(kBadPseudoRegister, "unknown or unavailable pseudo-register")                \
-    X(kBadBuiltin, "unknown builtin")                                              \
-    X(kNotInThisContext, "builtin not allowed here")                               \
-    X(kBadShiftCount, "shift count out of range")                                  \
-    X(kNotACondition, "a condition may not print or store")                        \
+#define RS_SCRIPT_RULE_TABLE(X)                                                 \
+    X(kAccepted, "accepted")                                                    \
+    X(kTooShort, "shorter than its header")                                     \
+    X(kBadMagic, "not a script image")                                          \
+    X(kBadVersion, "made for another version")                                  \
+    X(kBadFlags, "unknown or forbidden flag")                                   \
+    X(kBadLength, "length differs from the bytes given")                        \
+    X(kBadReserved, "reserved field is not zero")                               \
+    X(kBadSection, "section outside of the image or misaligned")                \
+    X(kTooLarge, "larger than the limits allow")                                \
+    X(kBadFunction, "functions do not share the code, or have wrong arguments") \
+    X(kTooManyRegisters, "too many virtual registers")                          \
+    X(kBadString, "string outside of its section or not terminated")            \
+    X(kBadName, "name of a global is empty, too long or has a wrong character") \
+    X(kUnknownOpcode, "unknown opcode")                                         \
+    X(kUnusedOperand, "operand that is not used is not zero")                   \
+    X(kBadRegister, "virtual register out of range")                            \
+    X(kBadTarget, "jump out of the function")                                   \
+    X(kBadConstant, "constant out of range")                                    \
+    X(kBadGlobal, "global out of range")                                        \
+    X(kBadStringIndex, "string out of range")                                   \
+    X(kBadFormat, "arguments do not fit the format")                            \
+    X(kBadMachineRegister, "unknown register")                                  \
+    X(kFixedRegister, "register that cannot be written")                        \
+    X(kBadPseudoRegister, "unknown or unavailable pseudo-register")             \
+    X(kBadBuiltin, "unknown builtin")                                           \
+    X(kNotInThisContext, "builtin not allowed here")                            \
+    X(kBadCall, "unknown function")                                             \
+    X(kBadWidth, "width that the instruction does not have")                    \
+    X(kBadShiftCount, "shift count out of range")                               \
+    X(kNotACondition, "a condition may not print or store")                     \
     X(kFallsOffTheEnd, "runs past the end of the function")
 
 enum class Rule : u32 {

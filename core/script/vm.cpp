@@ -3,6 +3,7 @@
 // built without jump tables for switches, this table is plain read-only data.
 #include "script/vm.hpp"
 
+#include "script/floating.hpp"
 #include "script/machine_registers.hpp"
 #include "script/run_state.hpp"
 
@@ -74,6 +75,26 @@ u64 read_pseudo(RunState& run, u32 which) {
     }
 }
 
+/// A read-modify-write of 4 or 8 bytes anywhere a script may write. `operation` gives the new
+/// value.
+template <class Operation>
+rs_script_error update_atomically(RunState& run, u64 address, u32 size, Operation operation) {
+    run.error_value = address;
+    u64 old = 0;
+    if (const rs_script_error error = run.memory.read(address, &old, size); error != RS_SCRIPT_OK)
+        return error;
+    for (;;) {
+        u64 found = old;
+        const rs_script_error error =
+            run.memory.compare_exchange(address, size, found, operation(old));
+        if (error != RS_SCRIPT_OK || found == old)
+            return error;
+        old = found;
+        if (const rs_script_error late = check_time(run); late != RS_SCRIPT_OK)
+            return late;
+    }
+}
+
 struct Ending {
     rs_script_error error;
     u32 pc;
@@ -89,7 +110,8 @@ Ending interpret(RunState& run, GlobalStore globals) {
     };
     const rs_script_instruction* const code = run.program.code();
     const u64* const constants = run.program.constants();
-    u64* const r = run.frame.registers;
+    u64* r = run.frame.registers;
+    u32 depth = 0;
     const u64 budget = run.context.budget;
     const rs_script_instruction* pc = code;
     // Instructions are counted by stretches: `block` is where the current straight stretch began.
@@ -161,6 +183,21 @@ Ending interpret(RunState& run, GlobalStore globals) {
         A = loaded;                                              \
         NEXT;                                                    \
     }
+#define STORE(name, size)                 \
+    op_##name : run.error_value = A;      \
+    CHECK(run.memory.write(A, &B, size)); \
+    NEXT;
+#define UPDATE(name, expression)                                                             \
+    op_##name : CHECK(update_atomically(run, A, in.c, [&](u64 old) { return expression; })); \
+    NEXT;
+#define FLOATING(name, expression)      \
+    op_##name : {                       \
+        u64 result = 0;                 \
+        if (!(expression)) [[unlikely]] \
+            FAIL(FLOAT, 0);             \
+        A = result;                     \
+        NEXT;                           \
+    }
 #define LOAD_PA(name, type)                                                        \
     op_##name : {                                                                  \
         type loaded = 0;                                                           \
@@ -200,8 +237,39 @@ backward:
     }
     NEXT;
 
-op_RETURN:
-    goto stopped;
+op_RETURN : {
+    u64 result = 0;
+    goto back;
+op_RETURN_VALUE:
+    result = A;
+back:
+    if (depth == 0)
+        goto stopped;
+    const Frame::Call& call = run.frame.calls[--depth];
+    operations += static_cast<u64>(pc - block);
+    run.frame.top = static_cast<u32>(r - run.frame.registers);
+    r = run.frame.registers + call.base;
+    r[call.to] = result;
+    pc = code + call.return_pc;
+    block = pc;
+    NEXT;
+}
+op_CALL : {
+    const rs_script_function& function = run.program.function(in.c);
+    const u32 base = static_cast<u32>(r - run.frame.registers);
+    const u32 new_base = base + in.b;
+    if (depth == RS_SCRIPT_MAX_CALLS || new_base + function.registers > RS_SCRIPT_MAX_REGISTERS)
+        FAIL(STACK, depth);
+    run.frame.calls[depth++] = {static_cast<u32>(pc - code), static_cast<u16>(base), in.a};
+    operations += static_cast<u64>(pc - block);
+    r += in.b;
+    for (u32 i = function.parameters; i < function.registers; ++i)
+        r[i] = 0;
+    run.frame.top = new_base + function.registers;
+    pc = code + function.first;
+    block = pc;
+    goto backward;
+}
 op_IMMEDIATE:
     A = extend(static_cast<s32>(in.b | static_cast<u32>(in.c) << 16));
     NEXT;
@@ -294,7 +362,8 @@ op_STORE_GLOBAL:
     ATOMIC(GLOBAL_OR, __atomic_fetch_or, B);
     ATOMIC(GLOBAL_XOR, __atomic_fetch_xor, B);
     BINARY(ADDRESS_GLOBAL, run.memory.address_of_global(in.b));
-    BINARY(ADDRESS_LOCAL, run.memory.address_of_local(in.b));
+    BINARY(ADDRESS_LOCAL,
+           run.memory.address_of_local(in.b + static_cast<u32>(r - run.frame.registers)));
     BINARY(ADDRESS_STRING, run.memory.address_of_string(in.b));
     BINARY(READ_REGISTER, read_machine_register(run.guest, in.b));
 op_WRITE_REGISTER:
@@ -310,10 +379,46 @@ op_WRITE_REGISTER:
     LOAD_PA(LOAD16_PA, u16)
     LOAD_PA(LOAD32_PA, u32)
     LOAD_PA(LOAD64_PA, u64)
-op_STORE64:
-    run.error_value = A;
-    CHECK(run.memory.write(A, &B, 8));
+    STORE(STORE8, 1)
+    STORE(STORE16, 2)
+    STORE(STORE32, 4)
+    STORE(STORE64, 8)
+    UPDATE(ATOMIC_ADD, old + B)
+    UPDATE(ATOMIC_AND, old & B)
+    UPDATE(ATOMIC_OR, old | B)
+    UPDATE(ATOMIC_XOR, old ^ B)
+    BINARY(ADDRESS_DATA, run.memory.address_of_data(in.b | static_cast<u32>(in.c) << 16));
+op_ZERO:
+    for (u32 i = 0; i < in.b; ++i)
+        (&A)[i] = 0;
+    run.extra_cost += in.b / 8;
     NEXT;
+op_CHECK_INDEX:
+    if (A >= in.b) [[unlikely]]
+        FAIL(INDEX, A);
+    NEXT;
+op_ELEMENTS : {
+    const s64 elements = as_signed(B) / in.c;
+    if (elements * in.c != as_signed(B)) [[unlikely]]
+        FAIL(INDEX, B);
+    A = static_cast<u64>(elements);
+    NEXT;
+}
+    FLOATING(FADD, add(B, C, result))
+    FLOATING(FSUB, subtract(B, C, result))
+    FLOATING(FMUL, multiply(B, C, result))
+    FLOATING(FDIV, divide(B, C, result))
+    BINARY(FEQ, is_equal(B, C));
+    BINARY(FLT, is_less(B, C));
+    BINARY(FLE, is_less(B, C) || is_equal(B, C));
+    BINARY(DOUBLE_S, double_from(B, true));
+    BINARY(DOUBLE_U, double_from(B, false));
+    BINARY(FLOAT_S, single_from(B, true));
+    BINARY(FLOAT_U, single_from(B, false));
+    FLOATING(TRUNC_S, truncate(B, true, in.c, result))
+    FLOATING(TRUNC_U, truncate(B, false, in.c, result))
+    BINARY(WIDEN, widen(low32(B)));
+    FLOATING(ROUND, round(B, result))
     EDIT(EDIT8, u8)
     EDIT(EDIT16, u16)
     EDIT(EDIT32, u32)
@@ -356,6 +461,9 @@ stopped:
 #undef BRANCH
 #undef LOAD
 #undef LOAD_PA
+#undef STORE
+#undef UPDATE
+#undef FLOATING
 #undef EDIT
 #undef EDIT_PA
 #undef ATOMIC
@@ -381,6 +489,7 @@ RunResult run(const ProgramView& program, Frame& frame, const RunContext& contex
     const u32 registers = program.function(0).registers;
     for (u32 i = 0; i < registers; ++i)
         frame.registers[i] = 0;
+    frame.top = registers;
     RunState state{program, frame, context, guest, hooks, {program, frame, guest, globals}};
     const Ending ending = interpret(state, globals);
     if (ending.error != RS_SCRIPT_OK)

@@ -16,6 +16,13 @@ namespace ringside::script {
 struct Frame {
     static constexpr u32 kMaxHeldLocks = 16;
     alignas(16) u64 registers[RS_SCRIPT_MAX_REGISTERS];
+    u32 top;  ///< registers in use: those of the function that runs, and of its callers
+    /// Functions that wait for the one they called.
+    struct Call {
+        u32 return_pc;
+        u16 base;  ///< its first register
+        u16 to;    ///< which of its registers gets the result
+    } calls[RS_SCRIPT_MAX_CALLS];
     u64 held_locks[kMaxHeldLocks];  ///< addresses of the locks this run took
     u32 held_lock_count;
     u32 run_number;  ///< grows by one a run: dates the addresses of locals

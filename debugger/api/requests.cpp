@@ -159,6 +159,7 @@ int rs_compile(struct rs_handle* handle, const char* script, void* blob, size_t*
         options.in_event = true;
         if (handle != nullptr)
             options.known_globals = handle->session.known_globals();
+        options.load_file = ringside::language::script_files({});
         const auto compiled = ringside::language::compile(script, options);
         if (!compiled.ok)
             return api::fail(EINVAL, compiled.text());

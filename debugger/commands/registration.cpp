@@ -69,6 +69,7 @@ std::optional<std::vector<language::CompileOutput>> compile_actions(Session& ses
             options.file_name = block.text;
         }
         options.in_event = true;
+        options.load_file = language::script_files(options.file_name);
         options.known_globals = globals;
         language::CompileOutput script = language::compile(text, options);
         session.show_compiler_messages(script);

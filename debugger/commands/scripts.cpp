@@ -42,7 +42,8 @@ Outcome run_locally(Session& session, std::string_view text) {
 
 Outcome run_in_root_mode(Session& session, std::string_view text) {
     const std::vector<std::string> globals = session.known_globals();
-    const auto script = language::compile(text, {.known_globals = globals});
+    const auto script = language::compile(
+        text, {.known_globals = globals, .load_file = language::script_files({})});
     session.show_compiler_messages(script);
     if (!script.ok)
         return Outcome::kFailed;

@@ -23,8 +23,9 @@ using StatementPtr = std::unique_ptr<Statement>;
 
 enum class ExpressionKind : u8 {
     kNumber,
+    kReal,      ///< floating-point number; name: its digits
     kString,    ///< bytes; only as an argument
-    kVariable,  ///< local variable
+    kVariable,  ///< by name
     kGlobal,
     kRegister,
     kPseudo,
@@ -32,12 +33,21 @@ enum class ExpressionKind : u8 {
     kUnary,        ///< op: kMinus kPlus kTilde kBang
     kDereference,  ///< '*' operand
     kAddressOf,    ///< '&' operand
+    kIndex,        ///< operand [ operand ]
+    kMember,       ///< operand . name, operand -> name (op: kPoint kArrow)
     kCast,         ///< (type) operand
     kSizeofType,
     kSizeof,   ///< of operand
     kBinary,   ///< op: arithmetic and comparison
     kLogical,  ///< op: kAndAnd kOrOr
     kCall,
+};
+
+/// Where a variable lives.
+enum class Storage : u8 {
+    kLocal,    ///< virtual registers of the run
+    kData,     ///< 'static': data of the script
+    kPercore,  ///< the like, a copy for each core
 };
 
 struct Expression {
@@ -56,9 +66,14 @@ struct Expression {
     std::vector<ExpressionPtr> operands;  ///< left and right, or arguments
 
     // By the checker:
-    Type type;
-    std::optional<u64> constant;
-    u32 variable = 0;  ///< kVariable: its number; kGlobal: index among the script's globals
+    Type type;                    ///< of the value; arrays become pointers to their elements
+    Type object;                  ///< of what can be assigned or measured, before that
+    std::optional<Type> pointee;  ///< an untyped variable holds an address of such
+    std::optional<u64> constant;  ///< as a virtual register of `type` holds it
+    Storage storage = Storage::kLocal;
+    u32 variable = 0;  ///< local: its number; global: index among the script's; data: offset
+    u32 called = 0;    ///< kCall: number of the user's function, 0: `function`
+    u64 offset_of_member = 0;
 };
 
 enum class StatementKind : u8 {
@@ -79,11 +94,31 @@ enum class StatementKind : u8 {
     kExpression,  ///< the step of a 'for' that is only a variable
 };
 
+/// A value or, in braces, several.
+struct Initializer {
+    u32 offset = 0;
+    ExpressionPtr value;  ///< null: `list`
+    std::vector<Initializer> list;
+};
+
+/// One scalar that an initialiser fills, by the checker.
+struct InitialValue {
+    Type type;
+    u64 at;  ///< byte of the object
+    Expression* value;
+};
+
 struct Declarator {
     std::string_view name;
     u32 offset = 0;
-    ExpressionPtr initializer;  ///< may be null
-    u32 variable = 0;           ///< by the checker
+    Type type;
+    bool is_global = false;
+    std::optional<Initializer> initializer;
+
+    // By the checker:
+    Storage storage = Storage::kLocal;
+    u32 variable = 0;
+    std::vector<InitialValue> values;  ///< of an object in memory
 };
 
 struct Statement {
@@ -91,8 +126,8 @@ struct Statement {
     u32 offset = 0;
     TokenKind op = TokenKind::kEnd;  ///< kCompound: the operator without '='; kStep
     std::vector<ExpressionPtr> targets;
-    ExpressionPtr value;  ///< value, condition, or call
-    Type declared_type;
+    ExpressionPtr value;                  ///< value, condition, or call
+    TokenKind storage = TokenKind::kEnd;  ///< kDeclaration: kStatic, kPercore or neither
     std::vector<Declarator> declarators;
     std::vector<StatementPtr> body;  ///< block, loop body
     /// kIf: the conditions of if and elsif with their blocks; the last may have no condition.
@@ -105,8 +140,23 @@ struct Statement {
     StatementPtr step;
 };
 
+struct UserFunction {
+    std::string_view name;
+    u32 offset = 0;
+    Type type;  ///< of its value, as carried (section 8)
+    struct Parameter {
+        std::string_view name;
+        u32 offset;
+        Type type;
+    };
+    std::vector<Parameter> parameters;
+    std::vector<StatementPtr> body;
+};
+
 struct Script {
     std::vector<StatementPtr> statements;
+    std::vector<UserFunction> functions;
+    std::unique_ptr<TypeTable> types = std::make_unique<TypeTable>();
 };
 
 }  // namespace ringside::language

@@ -29,16 +29,26 @@ struct CheckOptions {
     const SymbolResolver* symbols = nullptr;     ///< may be null: no symbol is known
 };
 
-/// A local variable; its number is its place in the list and its virtual register.
+/// A local variable; its number is its place in the list.
 struct LocalVariable {
     std::string_view name;
     Type type = kUnsignedLongType;
-    bool is_typed = false;  ///< declared with a type
-    bool address_taken = false;
+    bool is_typed = false;        ///< declared with a type
+    bool address_taken = false;   ///< memory functions may change it
+    std::optional<Type> pointee;  ///< what its address, if it holds one, points to
+    u32 slot = 0;                 ///< first of its virtual registers
+};
+
+/// The script itself, or a function of the user.
+struct CheckedFunction {
+    std::vector<LocalVariable> locals;  ///< parameters first
+    u32 slots = 0;                      ///< virtual registers they take
 };
 
 struct CheckResult {
-    std::vector<LocalVariable> locals;
+    std::vector<CheckedFunction> functions;     ///< [0] is the script
+    std::vector<u8> data;                       ///< first values of the 'static' variables
+    std::vector<u8> percore;                    ///< of one copy of the 'percore' ones
     std::vector<std::string> globals;           ///< all that are used
     std::vector<std::string> globals_assigned;  ///< those this script assigns
 };

@@ -13,11 +13,13 @@ class Generator : ExpressionGenerator {
 public:
     using ExpressionGenerator::ExpressionGenerator;
 
-    u32 run(const Script& script) {
-        all(script.statements);
-        builder_.set_place({});
-        builder_.emit(RS_OP_RETURN);
-        return highest_;
+    void run() {
+        function(script_.statements, checked_.functions[0], 0);
+        for (usize i = 0; i < script_.functions.size(); ++i) {
+            result_type_ = script_.functions[i].type;
+            function(script_.functions[i].body, checked_.functions[i + 1],
+                     static_cast<u32>(script_.functions[i].parameters.size()));
+        }
     }
 
 private:
@@ -25,6 +27,15 @@ private:
         Label* at_break;
         Label* at_continue;
     };
+
+    void function(const std::vector<StatementPtr>& body, const CheckedFunction& checked,
+                  u32 parameters) {
+        begin_function(checked, parameters);
+        all(body);
+        builder_.set_place({});
+        builder_.emit(RS_OP_RETURN);
+        end_function();
+    }
 
     void all(const std::vector<StatementPtr>& statements) {
         for (const StatementPtr& each : statements)
@@ -50,6 +61,9 @@ private:
             case StatementKind::kContinue:
                 return builder_.emit_jump(RS_OP_JUMP, *loops_.back().at_continue);
             case StatementKind::kReturn:
+                if (statement.value)
+                    return builder_.emit(RS_OP_RETURN_VALUE,
+                                         value_as(*statement.value, result_type_));
                 return builder_.emit(RS_OP_RETURN);
             case StatementKind::kAssign:
                 return assign(statement);
@@ -107,71 +121,76 @@ private:
     }
 
     void assign(const Statement& statement) {
-        const ExpressionPtr& last = statement.targets.back();
-        if (statement.targets.size() == 1 && last->kind == ExpressionKind::kVariable) {
-            value_as(*statement.value, last->type, last->variable);
-            return;
+        const Expression& last = *statement.targets.back();
+        if (statement.targets.size() == 1 && last.kind == ExpressionKind::kVariable) {
+            const Place target = place(last);
+            if (target.kind == Place::Kind::kSlot) {
+                value_as(*statement.value, target.type, target.index);
+                return;
+            }
         }
         // Addresses first, left to right; then the value; then the stores, right to left.
-        std::vector<u32> addresses;
-        for (const ExpressionPtr& target : statement.targets)
-            addresses.push_back(target->kind == ExpressionKind::kDereference
-                                    ? value(*target->operands[0], temporary())
-                                    : 0);
-        const u32 from = value(*statement.value);
-        for (usize i = statement.targets.size(); i-- > 0;)
-            store(*statement.targets[i], addresses[i], from, statement.value->type);
-    }
-
-    /// Puts the value in `from` into the variable, with the variable's own conversion.
-    void store(const Expression& target, u32 address, u32 from, Type from_type) {
-        mark(target.offset);
-        switch (target.kind) {
-            case ExpressionKind::kVariable:
-                convert(from, from_type, target.type, target.variable);
-                return;
-            case ExpressionKind::kGlobal:
-                return builder_.emit(RS_OP_STORE_GLOBAL, target.variable, from);
-            case ExpressionKind::kRegister:
-                return builder_.emit(RS_OP_WRITE_REGISTER, static_cast<u32>(target.value), from);
-            default:
-                return builder_.emit(RS_OP_STORE64, address, from);
+        std::vector<Place> places;
+        for (const ExpressionPtr& target : statement.targets) {
+            places.push_back(place(*target));
+            // The variable that holds the address may be one of the targets.
+            Place& found = places.back();
+            if (found.kind == Place::Kind::kAddress) {
+                found.index = address_of(found, temporary());
+                found.offset = 0;
+            }
         }
+        // One conversion only: a constant is converted when it is loaded.
+        if (places.size() == 1 && !places[0].type.is_aggregate())
+            return store(places[0], value_as(*statement.value, places[0].type), places[0].type);
+        const u32 from = value(*statement.value);
+        for (usize i = places.size(); i-- > 0;)
+            store(places[i], from, statement.value->type);
     }
 
     void update(const Statement& statement) {
         const Expression& target = *statement.targets[0];
-        if (target.kind == ExpressionKind::kGlobal && update_global(statement, target))
-            return;
-        u32 address = 0;
-        u32 old = 0;
-        if (target.kind == ExpressionKind::kDereference) {
-            address = value(*target.operands[0], temporary());
-            old = temporary();
-            mark(target.offset);
-            builder_.emit(RS_OP_LOAD64, old, address);
-        } else {
-            old = value(target);
-        }
         const bool is_step = statement.kind == StatementKind::kStep;
-        const Type type =
-            is_step ? promote(target.type) : common_type(target.type, statement.value->type);
+        const Type value_type = is_step ? kLongType : statement.value->type;
+        if (target.object.is_integer() && value_type.is_integer() &&
+            update_atomically(statement, target))
+            return;
+        const Place found = place(target);
         const TokenKind op = !is_step ? statement.op : statement.op == kIncrement ? kPlus : kMinus;
+        const u32 old =
+            found.kind == Place::Kind::kSlot && !found.is_aliased ? found.index : load(found);
+        if (target.type.is_pointer()) {
+            const u32 to = temporary();
+            mark(statement.offset);
+            if (is_step)
+                step(target.type, op, old, to);
+            else
+                step_pointer(op, target.type, old, *statement.value, to);
+            return store(found, to, target.type);
+        }
+        const Type type = is_step ? promote(target.type) : common_type(target.type, value_type);
         // A wide variable is computed in place; a narrow one is converted back by store().
-        const bool in_place = target.kind == ExpressionKind::kVariable && target.type == type;
-        const u32 to = in_place ? target.variable : temporary();
+        const bool in_place = found.kind == Place::Kind::kSlot && target.type == type;
+        const u32 to = in_place ? found.index : temporary();
         compute(statement, op, type, convert(old, target.type, type), to);
         if (!in_place)
-            store(target, address, to, type);
+            store(found, to, type);
+    }
+
+    /// A pointer to the next or the former element.
+    void step(Type pointer, TokenKind op, u32 from, u32 to) {
+        Expression one;
+        one.type = kLongType;
+        one.constant = 1;
+        step_pointer(op, pointer, from, one, to);
     }
 
     void compute(const Statement& statement, TokenKind op, Type type, u32 old, u32 to) {
-        const bool is_step = statement.kind == StatementKind::kStep;
         std::optional<u64> constant;
-        if (is_step)
-            constant = 1;
+        if (statement.kind == StatementKind::kStep)
+            constant = convert_constant(1, kLongType, type);
         else if (statement.value->constant)
-            constant = convert_constant(*statement.value->constant, type);
+            constant = convert_constant(*statement.value->constant, statement.value->type, type);
         mark(statement.offset);
         if (constant && arithmetic_immediate(op, type, old, *constant, to))
             return;
@@ -181,61 +200,96 @@ private:
         arithmetic(op, type, old, right, to);
     }
 
-    /// The updates that are one atomic instruction. False: this one is not.
-    bool update_global(const Statement& statement, const Expression& target) {
-        const u32 slot = target.variable;
-        if (statement.kind == StatementKind::kStep) {
-            builder_.emit(RS_OP_GLOBAL_ADD_I, slot, statement.op == kIncrement ? 1 : 0xffff);
+    /// The updates of shared variables that are one atomic instruction. False: this one is not.
+    bool update_atomically(const Statement& statement, const Expression& target) {
+        const bool is_step = statement.kind == StatementKind::kStep;
+        const TokenKind op = !is_step ? statement.op : statement.op == kIncrement ? kPlus : kMinus;
+        if (op != kPlus && op != kMinus && op != kAmpersand && op != kPipe && op != kCaret)
+            return false;
+        if (target.kind == ExpressionKind::kGlobal && target.object.is_wide()) {
+            update_global(statement, target.variable, op);
             return true;
         }
-        rs_script_opcode opcode;
-        switch (statement.op) {
-            case kPlus:
-            case kMinus:
-                opcode = RS_OP_GLOBAL_ADD;
-                break;
-            case kAmpersand:
-                opcode = RS_OP_GLOBAL_AND;
-                break;
-            case kPipe:
-                opcode = RS_OP_GLOBAL_OR;
-                break;
-            case kCaret:
-                opcode = RS_OP_GLOBAL_XOR;
-                break;
-            default:
-                return false;
+        if (target.kind == ExpressionKind::kVariable && target.storage == Storage::kData &&
+            target.object.bytes >= 4) {
+            const u32 address = address_of(place(target), temporary());
+            const u32 right = right_side(statement, op);
+            mark(statement.offset);
+            builder_.emit(op == kAmpersand ? RS_OP_ATOMIC_AND
+                          : op == kPipe    ? RS_OP_ATOMIC_OR
+                          : op == kCaret   ? RS_OP_ATOMIC_XOR
+                                           : RS_OP_ATOMIC_ADD,
+                          address, right, target.object.bytes);
+            return true;
         }
-        u32 right = value(*statement.value);
-        if (statement.op == kMinus) {
-            const u32 negated = temporary();
-            builder_.emit(RS_OP_NEG, negated, right);
-            right = negated;
-        }
+        return false;
+    }
+
+    /// What is added, or combined; negated for a subtraction.
+    u32 right_side(const Statement& statement, TokenKind op) {
+        if (statement.kind == StatementKind::kStep)
+            return load_constant(op == kPlus ? 1 : ~u64{0}, {});
+        const u32 right = value(*statement.value);
+        if (op != kMinus)
+            return right;
+        const u32 negated = temporary();
+        builder_.emit(RS_OP_NEG, negated, right);
+        return negated;
+    }
+
+    void update_global(const Statement& statement, u32 slot, TokenKind op) {
+        if (statement.kind == StatementKind::kStep)
+            return builder_.emit(RS_OP_GLOBAL_ADD_I, slot, op == kPlus ? 1 : 0xffff);
+        const u32 right = right_side(statement, op);
         mark(statement.offset);
-        builder_.emit(opcode, slot, right);
-        return true;
+        builder_.emit(op == kAmpersand ? RS_OP_GLOBAL_AND
+                      : op == kPipe    ? RS_OP_GLOBAL_OR
+                      : op == kCaret   ? RS_OP_GLOBAL_XOR
+                                       : RS_OP_GLOBAL_ADD,
+                      slot, right);
     }
 
     void declare(const Statement& statement) {
         for (const Declarator& declarator : statement.declarators) {
             const Temporaries scope{*this};
             mark(declarator.offset);
-            if (declarator.initializer)
-                value_as(*declarator.initializer, statement.declared_type, declarator.variable);
-            else
-                load_constant(0, declarator.variable);
+            if (declarator.storage == Storage::kLocal)
+                declare(declarator);
         }
     }
 
+    void declare(const Declarator& declarator) {
+        const Place whole = place_of(declarator);
+        if (declarator.type.is_aggregate()) {
+            builder_.emit(RS_OP_ZERO, whole.index,
+                          static_cast<u32>((size_of(declarator.type) + 7) / 8));
+        } else if (declarator.values.empty() && !declarator.is_global) {
+            load_constant(0, whole.index);
+        }
+        for (const InitialValue& initial : declarator.values) {
+            const Temporaries scope{*this};
+            Place part = whole;
+            part.offset = initial.at;
+            part.type = initial.type;
+            part.at = initial.value->offset;
+            if (whole.kind == Place::Kind::kSlot)
+                value_as(*initial.value, initial.type, whole.index);
+            else if (initial.type.kind == TypeKind::kStruct)
+                store(part, value(*initial.value), initial.type);
+            else
+                store(part, value_as(*initial.value, initial.type), initial.type);
+        }
+    }
+
+    Type result_type_ = kVoidType;
     std::vector<Loop> loops_;
 };
 
 }  // namespace
 
-u32 generate(const Script& script, const CheckResult& checked, const Source& source,
-             ImageBuilder& builder) {
-    return Generator{checked, source, builder}.run(script);
+void generate(const Script& script, const CheckResult& checked, const Source& source,
+              ImageBuilder& builder) {
+    Generator{script, checked, source, builder}.run();
 }
 
 }  // namespace ringside::language

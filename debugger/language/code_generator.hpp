@@ -10,8 +10,8 @@
 
 namespace ringside::language {
 
-/// The number of virtual registers the code needs; the code is in `builder`.
-u32 generate(const Script& script, const CheckResult& checked, const Source& source,
-             ImageBuilder& builder);
+/// The code and the data are in `builder`.
+void generate(const Script& script, const CheckResult& checked, const Source& source,
+              ImageBuilder& builder);
 
 }  // namespace ringside::language

@@ -2,6 +2,7 @@
 // The whole way from text to a script image: tokens, tree, check, code.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,12 +16,26 @@
 
 namespace ringside::language {
 
+/// An included file.
+struct IncludedFile {
+    std::string name;   ///< the same for the same file, however it was reached; for messages
+    std::string text;   ///< empty if there is an error
+    std::string error;  ///< why it cannot be read, or ""
+};
+/// `path` as written, backslashes made slashes; `from`: name of the file it stands in.
+using FileLoader = std::function<IncludedFile(const std::string& path, const std::string& from)>;
+/// Looks beside the including file, then beside the main script (its path, or "": the current
+/// folder), then in the folders of $RINGSIDE_SCRIPTS (script language section 13).
+FileLoader script_files(std::string main);
+
 struct CompileOptions {
     std::string file_name;  ///< for messages, may be empty
     bool in_event = false;  ///< event_sc() is allowed; the image must fit in an event's action
     std::span<const std::string> known_globals;  ///< of the session, names without the point
     const SymbolResolver* symbols = nullptr;     ///< null: no symbol is known
     u32 max_image_bytes = RS_MAX_ACTION_BYTES;
+    /// Finds the file of an '#include'; null: there are none.
+    FileLoader load_file;
 };
 
 struct CompileOutput {

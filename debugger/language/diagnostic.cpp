@@ -35,28 +35,40 @@ std::string Diagnostic::text() const {
     return out + '^';
 }
 
-Source::Source(std::string_view text, std::string_view file) : text_{text}, file_{file} {
-    line_starts_.push_back(0);
+usize Source::add_view(std::string_view text, std::string_view file) {
+    const u32 begin =
+        files_.empty() ? 0 : files_.back().begin + static_cast<u32>(files_.back().text.size()) + 1;
+    File added{text, std::string{file}, begin, {0}};
     for (usize i = 0; i < text.size(); ++i)
         if (text[i] == '\n')
-            line_starts_.push_back(static_cast<u32>(i + 1));
+            added.line_starts.push_back(static_cast<u32>(i + 1));
+    files_.push_back(std::move(added));
+    return files_.size() - 1;
+}
+
+usize Source::file_at(u32 offset) const {
+    const auto after = std::ranges::upper_bound(files_, offset, {}, &File::begin);
+    return static_cast<usize>(after - files_.begin()) - 1;
 }
 
 u32 Source::line_of(u32 offset) const {
-    const auto after = std::upper_bound(line_starts_.begin(), line_starts_.end(), offset);
-    return static_cast<u32>(after - line_starts_.begin());
+    const File& file = files_[file_at(offset)];
+    const auto after = std::ranges::upper_bound(file.line_starts, offset - file.begin);
+    return static_cast<u32>(after - file.line_starts.begin());
 }
 
 u32 Source::column_of(u32 offset) const {
-    return offset - line_starts_[line_of(offset) - 1] + 1;
+    const File& file = files_[file_at(offset)];
+    return offset - file.begin - file.line_starts[line_of(offset) - 1] + 1;
 }
 
-std::string_view Source::line_text(u32 line) const {
-    const usize start = line_starts_[line - 1];
-    usize end = text_.find('\n', start);
+std::string_view Source::line_text(u32 offset) const {
+    const File& file = files_[file_at(offset)];
+    const usize start = file.line_starts[line_of(offset) - 1];
+    usize end = file.text.find('\n', start);
     if (end == std::string_view::npos)
-        end = text_.size();
-    std::string_view result = text_.substr(start, end - start);
+        end = file.text.size();
+    std::string_view result = file.text.substr(start, end - start);
     if (!result.empty() && result.back() == '\r')
         result.remove_suffix(1);
     return result;
@@ -69,14 +81,15 @@ void DiagnosticList::report(Code code, u32 offset, std::string message) {
         if (is_full())
             return;
         for (const Diagnostic& earlier : list_)
-            if (earlier.is_error() && earlier.line == line && earlier.column == column)
+            if (earlier.is_error() && earlier.line == line && earlier.column == column &&
+                earlier.file == source_.name(source_.file_at(offset)))
                 return;
         ++error_count_;
     } else if (++warning_count_ > kMaxWarnings) {
         return;
     }
-    list_.push_back({code, std::move(message), line, column, source_.file(),
-                     std::string{source_.line_text(line)}});
+    list_.push_back({code, std::move(message), line, column, source_.name(source_.file_at(offset)),
+                     std::string{source_.line_text(offset)}});
 }
 
 std::vector<Diagnostic> DiagnosticList::take() {

@@ -2,6 +2,7 @@
 // Messages of the compiler: script language section 14 "Compile-time checks and messages".
 #pragma once
 
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ namespace ringside::language {
     X(kMisplaced, "S015")         /* break, continue, return, event function */        \
     X(kType, "S016")              /* types do not fit */                               \
     X(kTooLarge, "S017")          /* limits exceeded */                                \
+    X(kDuplicate, "S018")         /* defined twice */                                  \
+    X(kInclude, "S019")           /* file that cannot be included */                   \
     X(kBareRegister, "S101")      /* warnings from here on */                          \
     X(kMaybeUnassigned, "S102")                                                        \
     X(kUnsignedCompare, "S103")                                                        \
@@ -40,7 +43,9 @@ namespace ringside::language {
     X(kAlwaysZero, "S109")                                                             \
     X(kRedeclared, "S110")                                                             \
     X(kShiftCount, "S111")                                                             \
-    X(kNote, "S112")
+    X(kNote, "S112")                                                                   \
+    X(kFloatCut, "S113")                                                               \
+    X(kFallsOff, "S114")
 
 enum class Code : u8 {
 #define RS_LANGUAGE_ENUM(name, code) name,
@@ -66,20 +71,36 @@ struct Diagnostic {
     std::string text() const;
 };
 
-/// A text to compile, with the way from byte offsets to lines.
+/// A text to compile and what it includes, with the way from byte offsets to lines. Offsets count
+/// through all files, in the order they were added, with one between them.
 class Source {
 public:
-    Source(std::string_view text, std::string_view file);
-    std::string_view text() const { return text_; }
-    const std::string& file() const { return file_; }
+    Source(std::string_view text, std::string_view file) { add_view(text, file); }
+    /// Keeps an included text; its number.
+    usize add(std::string text, std::string_view file) {
+        texts_.push_back(std::move(text));
+        return add_view(texts_.back(), file);
+    }
+    usize count() const { return files_.size(); }
+    std::string_view text(usize file = 0) const { return files_[file].text; }
+    u32 begin(usize file) const { return files_[file].begin; }
+    usize file_at(u32 offset) const;
+    const std::string& name(usize file) const { return files_[file].name; }
     u32 line_of(u32 offset) const;    ///< from 1
     u32 column_of(u32 offset) const;  ///< from 1
-    std::string_view line_text(u32 line) const;
+    std::string_view line_text(u32 offset) const;
 
 private:
-    std::string_view text_;
-    std::string file_;
-    std::vector<u32> line_starts_;
+    struct File {
+        std::string_view text;
+        std::string name;
+        u32 begin;
+        std::vector<u32> line_starts;
+    };
+    usize add_view(std::string_view text, std::string_view file);
+
+    std::deque<std::string> texts_;
+    std::vector<File> files_;
 };
 
 /// Collects messages; errors beyond the first 20 are left out, and so is a second error at the

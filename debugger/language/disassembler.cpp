@@ -73,6 +73,8 @@ std::string operand_text(const script::ProgramView& program,
             return std::string{"@"} + script::kRegisters[value].name;
         case RS_OPERAND_PSEUDO:
             return std::string{"$"} + kPseudoNames[value];
+        case RS_OPERAND_FUNCTION:
+            return fmt::format("function {}", value);
         case RS_OPERAND_BUILTIN: {
             std::string name = script::kBuiltins[value].name;
             std::transform(name.begin(), name.end(), name.begin(),

@@ -49,6 +49,7 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
     compile_options.file_name = options.file_name;
     compile_options.known_globals = known_globals_;
     compile_options.symbols = options.symbols;
+    compile_options.load_file = script_files(options.file_name);
     compile_options.max_image_bytes = ~u32{0};
     output.compiled = compile(text, compile_options);
     if (!output.compiled.ok) {

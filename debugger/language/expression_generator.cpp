@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "language/expression_generator.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/bits.hpp"
 #include "language/fold.hpp"
 
 namespace ringside::language {
@@ -10,6 +12,8 @@ namespace ringside::language {
 using enum TokenKind;
 
 namespace {
+
+constexpr u64 kCopyAlignment = 64;  ///< cores that write their copies share no cache line
 
 bool fits16(u64 value) {
     return static_cast<u64>(s64{static_cast<s16>(value)}) == value;
@@ -99,11 +103,77 @@ TokenKind mirrored(TokenKind op) {
     }
 }
 
+rs_script_opcode float_opcode_of(TokenKind op) {
+    switch (op) {
+        case kPlus:
+            return RS_OP_FADD;
+        case kMinus:
+            return RS_OP_FSUB;
+        case kStar:
+            return RS_OP_FMUL;
+        default:
+            return RS_OP_FDIV;
+    }
+}
+
+/// By bytes of the value.
+rs_script_opcode load_of(u32 bytes) {
+    return bytes == 1   ? RS_OP_LOAD8
+           : bytes == 2 ? RS_OP_LOAD16
+           : bytes == 4 ? RS_OP_LOAD32
+                        : RS_OP_LOAD64;
+}
+rs_script_opcode store_of(u32 bytes) {
+    return bytes == 1   ? RS_OP_STORE8
+           : bytes == 2 ? RS_OP_STORE16
+           : bytes == 4 ? RS_OP_STORE32
+                        : RS_OP_STORE64;
+}
+
+/// Assignable, and reached by place().
+bool is_object(const Expression& expression) {
+    switch (expression.kind) {
+        case ExpressionKind::kVariable:
+        case ExpressionKind::kGlobal:
+        case ExpressionKind::kRegister:
+        case ExpressionKind::kDereference:
+        case ExpressionKind::kIndex:
+        case ExpressionKind::kMember:
+            return true;
+        default:
+            return false;
+    }
+}
+
 bool is_commutative(TokenKind op) {
     return op == kPlus || op == kStar || op == kAmpersand || op == kPipe || op == kCaret;
 }
 
 }  // namespace
+
+ExpressionGenerator::ExpressionGenerator(const Script& script, const CheckResult& checked,
+                                         const Source& source, ImageBuilder& builder)
+    : script_{script},
+      checked_{checked},
+      source_{source},
+      builder_{builder},
+      percore_begin_{static_cast<u32>(align_up(checked.data.size(), kCopyAlignment))},
+      percore_stride_{static_cast<u32>(align_up(checked.percore.size(), kCopyAlignment))} {
+    std::vector<u8> data = checked.data;
+    if (percore_stride_ > 0) {
+        data.resize(percore_begin_ + RS_SCRIPT_PERCORE_COPIES * percore_stride_);
+        for (u32 copy = 0; copy < RS_SCRIPT_PERCORE_COPIES; ++copy)
+            std::ranges::copy(checked.percore,
+                              data.begin() + percore_begin_ + copy * percore_stride_);
+    }
+    builder_.set_data(std::move(data));
+}
+
+void ExpressionGenerator::begin_function(const CheckedFunction& function, u32 parameters) {
+    function_ = &function;
+    top_ = highest_ = function.slots;
+    builder_.begin_function(parameters);
+}
 
 void ExpressionGenerator::mark(u32 offset, const char* function) {
     builder_.set_place({source_.line_of(offset), source_.column_of(offset), function});
@@ -129,34 +199,61 @@ u32 ExpressionGenerator::convert(u32 from, Type from_type, Type to_type, Want wa
     if (holds_all_of(to_type, from_type))
         return move(from, want);
     const u32 to = destination(want);
-    builder_.emit(to_type.kind == TypeKind::kBool ? RS_OP_BOOL : extension_to(to_type), to, from);
+    const Temporaries scope{*this};
+    if (from_type.is_float()) {
+        if (!from_type.is_wide()) {
+            const u32 wide = to_type == kDoubleType ? to : temporary();
+            builder_.emit(RS_OP_WIDEN, wide, from);
+            from = wide;
+        }
+        if (to_type.kind == TypeKind::kBool) {
+            builder_.emit(RS_OP_FEQ, to, from, load_constant(0, {}));
+            builder_.emit(RS_OP_EQ_I, to, to, 0);
+        } else if (!to_type.is_float()) {
+            builder_.emit(to_type.is_signed ? RS_OP_TRUNC_S : RS_OP_TRUNC_U, to, from,
+                          to_type.bytes * 8);
+        } else if (!to_type.is_wide()) {
+            builder_.emit(RS_OP_ROUND, to, from);
+        }
+    } else if (to_type.is_float()) {
+        builder_.emit(to_type.is_wide() ? (from_type.is_signed ? RS_OP_DOUBLE_S : RS_OP_DOUBLE_U)
+                                        : (from_type.is_signed ? RS_OP_FLOAT_S : RS_OP_FLOAT_U),
+                      to, from);
+    } else {
+        builder_.emit(to_type.kind == TypeKind::kBool ? RS_OP_BOOL : extension_to(to_type), to,
+                      from);
+    }
     return to;
 }
 
 u32 ExpressionGenerator::value_as(const Expression& expression, Type type, Want want) {
     if (expression.constant)
-        return load_constant(convert_constant(*expression.constant, type), want);
+        if (const auto constant = convert_constant(*expression.constant, expression.type, type))
+            return load_constant(*constant, want);
     if (holds_all_of(type, expression.type))
         return value(expression, want);
-    return convert(value(expression), expression.type, type, want);
+    const u32 to = destination(want);
+    const Temporaries scope{*this};
+    const u32 from = value(expression);
+    mark(expression.offset);
+    return convert(from, expression.type, type, to);
 }
 
 u32 ExpressionGenerator::value(const Expression& expression, Want want) {
     if (expression.constant)
         return load_constant(*expression.constant, want);
+    if (is_object(expression)) {
+        if (expression.kind == ExpressionKind::kVariable && !want) {
+            const Place found = variable_place(expression);
+            if (found.kind == Place::Kind::kSlot && !found.is_aliased)
+                return found.index;
+        }
+        const u32 to = destination(want);
+        const Temporaries scope{*this};
+        const Place found = place(expression);
+        return found.type.is_aggregate() ? address_of(found, to) : load(found, to);
+    }
     switch (expression.kind) {
-        case ExpressionKind::kVariable:
-            return variable(expression, want);
-        case ExpressionKind::kGlobal: {
-            const u32 to = destination(want);
-            builder_.emit(RS_OP_LOAD_GLOBAL, to, expression.variable);
-            return to;
-        }
-        case ExpressionKind::kRegister: {
-            const u32 to = destination(want);
-            builder_.emit(RS_OP_READ_REGISTER, to, static_cast<u32>(expression.value));
-            return to;
-        }
         case ExpressionKind::kPseudo: {
             const u32 to = destination(want);
             builder_.emit(RS_OP_READ_PSEUDO, to, static_cast<u32>(expression.value));
@@ -169,16 +266,11 @@ u32 ExpressionGenerator::value(const Expression& expression, Want want) {
         }
         case ExpressionKind::kUnary:
             return unary(expression, want);
-        case ExpressionKind::kDereference: {
+        case ExpressionKind::kAddressOf: {
             const u32 to = destination(want);
             const Temporaries scope{*this};
-            const u32 from = value(*expression.operands[0]);
-            mark(expression.offset);
-            builder_.emit(RS_OP_LOAD64, to, from);
-            return to;
+            return address_of(place(*expression.operands[0]), to);
         }
-        case ExpressionKind::kAddressOf:
-            return address(expression, want);
         case ExpressionKind::kCast:
             return value_as(*expression.operands[0], expression.type, want);
         case ExpressionKind::kBinary:
@@ -193,11 +285,257 @@ u32 ExpressionGenerator::value(const Expression& expression, Want want) {
     }
 }
 
-u32 ExpressionGenerator::variable(const Expression& expression, Want want) {
-    // A variable whose address is known may change while the rest of the expression is computed.
-    if (!want && checked_.locals[expression.variable].address_taken)
-        want = temporary();
-    return move(expression.variable, want);
+ExpressionGenerator::Place ExpressionGenerator::variable_place(const Expression& expression) const {
+    Place found{Place::Kind::kData, 0,     expression.variable,
+                expression.object,  false, expression.offset};
+    if (expression.storage == Storage::kPercore)
+        found.kind = Place::Kind::kPercore;
+    if (expression.storage != Storage::kLocal)
+        return found;
+    const LocalVariable& local = function_->locals[expression.variable];
+    found.kind = expression.object.is_aggregate() ? Place::Kind::kObject : Place::Kind::kSlot;
+    found.index = local.slot;
+    found.offset = 0;
+    found.is_aliased = local.address_taken;
+    return found;
+}
+
+ExpressionGenerator::Place ExpressionGenerator::place_of(const Declarator& declarator) const {
+    if (declarator.is_global)
+        return {Place::Kind::kGlobal, declarator.variable, 0, declarator.type, false,
+                declarator.offset};
+    const LocalVariable& local = function_->locals[declarator.variable];
+    return {declarator.type.is_aggregate() ? Place::Kind::kObject : Place::Kind::kSlot,
+            local.slot,
+            0,
+            declarator.type,
+            local.address_taken,
+            declarator.offset};
+}
+
+ExpressionGenerator::Place ExpressionGenerator::place(const Expression& expression) {
+    const u32 at = expression.offset;
+    switch (expression.kind) {
+        case ExpressionKind::kVariable:
+            return variable_place(expression);
+        case ExpressionKind::kGlobal:
+            return {Place::Kind::kGlobal, expression.variable, 0, expression.object, false, at};
+        case ExpressionKind::kRegister:
+            return {
+                Place::Kind::kMachine, static_cast<u32>(expression.value), 0, kLongType, false, at};
+        case ExpressionKind::kDereference:
+            return {Place::Kind::kAddress,
+                    value(*expression.operands[0]),
+                    0,
+                    expression.object,
+                    false,
+                    at};
+        case ExpressionKind::kIndex:
+            return expression.operands[0]->object.kind == TypeKind::kArray
+                       ? index_place(expression)
+                       : pointer_place(expression);
+        default: {  // kMember
+            const Expression& base = *expression.operands[0];
+            Place found = expression.op == kArrow
+                              ? Place{Place::Kind::kAddress, value(base), 0, {}, false, at}
+                              : place(base);
+            found.offset += expression.offset_of_member;
+            found.type = expression.object;
+            found.at = at;
+            return found;
+        }
+    }
+}
+
+/// An element of an array, which lies within the whole of it.
+ExpressionGenerator::Place ExpressionGenerator::index_place(const Expression& expression) {
+    const u64 bytes = size_of(expression.object);
+    u64 constant = 0;
+    std::vector<const Expression*> rows;  // those whose index is not constant, inner ones first
+    const Expression* at = &expression;
+    for (; at->kind == ExpressionKind::kIndex && at->operands[0]->object.kind == TypeKind::kArray;
+         at = at->operands[0].get()) {
+        if (at->operands[1]->constant)
+            constant += *at->operands[1]->constant * size_of(at->object);
+        else
+            rows.push_back(at);
+    }
+    Place found = place(*at);
+    const u64 whole = size_of(found.type);
+    if (rows.empty()) {
+        found.offset += constant;
+    } else {
+        // Counted in elements of this size, of which rows have whole numbers.
+        const u32 index = temporary();
+        bool is_first = true;
+        for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+            const Temporaries scope{*this};
+            const u32 one =
+                scaled(value_as(*(*row)->operands[1], kLongType), size_of((*row)->object) / bytes);
+            if (is_first)
+                builder_.emit(RS_OP_MOVE, index, one);
+            else
+                builder_.emit(RS_OP_ADD, index, index, one);
+            is_first = false;
+        }
+        add_offset(index, index, constant / bytes);
+        mark(expression.offset);
+        builder_.emit(RS_OP_CHECK_INDEX, index, static_cast<u32>(whole / bytes));
+        const u32 address = address_of(found, temporary());
+        builder_.emit(RS_OP_ADD, address, address, scaled(index, bytes));
+        found = {Place::Kind::kAddress, address, 0, {}, false, 0};
+    }
+    found.type = expression.object;
+    found.at = expression.offset;
+    return found;
+}
+
+/// `pointer[index]`
+ExpressionGenerator::Place ExpressionGenerator::pointer_place(const Expression& expression) {
+    const Expression& index = *expression.operands[1];
+    const u64 bytes = size_of(expression.object);
+    Place found{Place::Kind::kAddress, value(*expression.operands[0]), 0, expression.object, false,
+                expression.offset};
+    if (index.constant) {
+        found.offset = *index.constant * bytes;
+        return found;
+    }
+    const u32 address = temporary();
+    const Temporaries scope{*this};
+    builder_.emit(RS_OP_ADD, address, found.index, scaled(value_as(index, kLongType), bytes));
+    found.index = address;
+    return found;
+}
+
+u32 ExpressionGenerator::scaled(u32 from, u64 factor) {
+    if (factor == 1)
+        return from;
+    const u32 to = temporary();
+    if (factor < 0x8000)
+        builder_.emit(RS_OP_MUL_I, to, from, static_cast<u32>(factor));
+    else
+        builder_.emit(RS_OP_MUL, to, from, load_constant(factor, {}));
+    return to;
+}
+
+void ExpressionGenerator::add_offset(u32 to, u32 from, u64 offset) {
+    if (offset == 0) {
+        move(from, to);
+    } else if (fits16(offset)) {
+        builder_.emit(RS_OP_ADD_I, to, from, static_cast<u32>(offset & 0xffff));
+    } else {
+        const Temporaries scope{*this};
+        builder_.emit(RS_OP_ADD, to, from, load_constant(offset, {}));
+    }
+}
+
+u32 ExpressionGenerator::percore_address(u64 offset, u32 to) {
+    const Temporaries scope{*this};
+    const u32 core = temporary();
+    const u64 begin = percore_begin_ + offset;
+    builder_.emit(RS_OP_READ_PSEUDO, core, RS_PSEUDO_CORE);
+    builder_.emit(RS_OP_ADDRESS_DATA, to, begin & 0xffff, begin >> 16 & 0xffff);
+    builder_.emit(RS_OP_ADD, to, to, scaled(core, percore_stride_));
+    return to;
+}
+
+u32 ExpressionGenerator::address_of(const Place& place, Want want) {
+    if (place.kind == Place::Kind::kAddress && place.offset == 0)
+        return move(place.index, want);
+    const u32 to = destination(want);
+    switch (place.kind) {
+        case Place::Kind::kSlot:
+        case Place::Kind::kObject:
+            builder_.emit(RS_OP_ADDRESS_LOCAL, to, place.index);
+            add_offset(to, to, place.offset);
+            return to;
+        case Place::Kind::kGlobal:
+            builder_.emit(RS_OP_ADDRESS_GLOBAL, to, place.index);
+            return to;
+        case Place::Kind::kData:
+            builder_.emit(RS_OP_ADDRESS_DATA, to, place.offset & 0xffff,
+                          place.offset >> 16 & 0xffff);
+            return to;
+        case Place::Kind::kPercore:
+            return percore_address(place.offset, to);
+        default:
+            add_offset(to, place.index, place.offset);
+            return to;
+    }
+}
+
+u32 ExpressionGenerator::load(const Place& place, Want want) {
+    const u32 to = destination(want);
+    const Temporaries scope{*this};
+    const bool is_narrow_integer = place.type.is_integer() && !place.type.is_wide();
+    switch (place.kind) {
+        case Place::Kind::kSlot:
+            // Memory functions write the bytes of the type only.
+            if (place.is_aliased && !place.type.is_wide())
+                builder_.emit(extension_to(place.type), to, place.index);
+            else
+                move(place.index, to);
+            return to;
+        case Place::Kind::kGlobal:
+            builder_.emit(RS_OP_LOAD_GLOBAL, to, place.index);
+            return to;
+        case Place::Kind::kMachine:
+            builder_.emit(RS_OP_READ_REGISTER, to, place.index);
+            return to;
+        case Place::Kind::kObject:
+            if (place.type.is_wide() && place.offset % 8 == 0) {
+                builder_.emit(RS_OP_MOVE, to, place.index + static_cast<u32>(place.offset / 8));
+                return to;
+            }
+            break;
+        default:
+            break;
+    }
+    const u32 address = address_of(place);
+    mark(place.at);
+    builder_.emit(load_of(place.type.bytes), to, address);
+    if (is_narrow_integer && place.type.is_signed)
+        builder_.emit(extension_to(place.type), to, to);
+    return to;
+}
+
+void ExpressionGenerator::store(const Place& place, u32 from, Type from_type) {
+    const Temporaries scope{*this};
+    if (place.type.kind == TypeKind::kStruct) {
+        const u32 start = temporary();
+        const u32 source = temporary();
+        address_of(place, start);
+        move(from, source);
+        load_constant(size_of(place.type), temporary());
+        mark(place.at);
+        builder_.emit(RS_OP_CALL_BUILTIN, start, start, RS_BUILTIN_MEMCPY);
+        return;
+    }
+    switch (place.kind) {
+        case Place::Kind::kSlot:
+            mark(place.at);
+            convert(from, from_type, place.type, place.index);
+            return;
+        case Place::Kind::kObject:
+            if (place.type.is_wide() && place.offset % 8 == 0) {
+                mark(place.at);
+                convert(from, from_type, place.type,
+                        place.index + static_cast<u32>(place.offset / 8));
+                return;
+            }
+            break;
+        default:
+            break;
+    }
+    mark(place.at);
+    const u32 stored = convert(from, from_type, place.type);
+    if (place.kind == Place::Kind::kGlobal)
+        return builder_.emit(RS_OP_STORE_GLOBAL, place.index, stored);
+    if (place.kind == Place::Kind::kMachine)
+        return builder_.emit(RS_OP_WRITE_REGISTER, place.index, stored);
+    const u32 address = address_of(place);
+    mark(place.at);
+    builder_.emit(store_of(place.type.bytes), address, stored);
 }
 
 u32 ExpressionGenerator::unary(const Expression& expression, Want want) {
@@ -205,12 +543,20 @@ u32 ExpressionGenerator::unary(const Expression& expression, Want want) {
     const u32 to = destination(want);
     const Temporaries scope{*this};
     if (expression.op == kBang) {
-        builder_.emit(RS_OP_EQ_I, to, value(operand), 0);
+        if (operand.type.is_float())
+            builder_.emit(RS_OP_FEQ, to, value_as(operand, kDoubleType), load_constant(0, {}));
+        else
+            builder_.emit(RS_OP_EQ_I, to, value(operand), 0);
         return to;
     }
     const u32 from = value_as(operand, expression.type);
     if (expression.op == kPlus)
         return move(from, to);
+    if (expression.type.is_float()) {
+        const u64 sign = u64{1} << (expression.type.bytes * 8 - 1);
+        builder_.emit(RS_OP_XOR, to, from, load_constant(sign, {}));
+        return to;
+    }
     builder_.emit(expression.op == kMinus ? RS_OP_NEG : RS_OP_NOT, to, from);
     // ~ of a sign-extended value is sign-extended; - may overflow, unsigned ones lose zeroes.
     if (!expression.type.is_wide() && (expression.op == kMinus || !expression.type.is_signed))
@@ -218,17 +564,10 @@ u32 ExpressionGenerator::unary(const Expression& expression, Want want) {
     return to;
 }
 
-u32 ExpressionGenerator::address(const Expression& expression, Want want) {
-    const Expression& operand = *expression.operands[0];
-    const u32 to = destination(want);
-    builder_.emit(
-        operand.kind == ExpressionKind::kGlobal ? RS_OP_ADDRESS_GLOBAL : RS_OP_ADDRESS_LOCAL, to,
-        operand.variable);
-    return to;
-}
-
 bool ExpressionGenerator::arithmetic_immediate(TokenKind op, Type type, u32 left, u64 right,
                                                u32 to) {
+    if (type.is_float())
+        return false;
     const bool is_shift = op == kShiftLeft || op == kShiftRight;
     if (op == kMinus) {
         op = kPlus;
@@ -271,20 +610,68 @@ bool ExpressionGenerator::arithmetic_immediate(TokenKind op, Type type, u32 left
 
 u32 ExpressionGenerator::arithmetic(TokenKind op, Type type, u32 left, u32 right, Want want) {
     const u32 to = destination(want);
-    builder_.emit(opcode_of(op, type), to, left, right);
+    if (!type.is_float()) {
+        builder_.emit(opcode_of(op, type), to, left, right);
+        return to;
+    }
+    const Temporaries scope{*this};
+    const CodePlace marked = builder_.place();
+    left = convert(left, type, kDoubleType);
+    right = convert(right, type, kDoubleType);
+    builder_.set_place(marked);
+    builder_.emit(float_opcode_of(op), to, left, right);
+    if (!type.is_wide())
+        builder_.emit(RS_OP_ROUND, to, to);
     return to;
+}
+
+u32 ExpressionGenerator::step_pointer(TokenKind op, Type pointer, u32 from, const Expression& index,
+                                      Want want) {
+    const u32 to = destination(want);
+    const u64 bytes = size_of(element_of(pointer));
+    if (index.constant) {
+        const u64 offset = convert_constant(*index.constant, kLongType) * bytes;
+        add_offset(to, from, op == kMinus ? 0 - offset : offset);
+        return to;
+    }
+    const Temporaries scope{*this};
+    const u32 distance = scaled(value_as(index, kLongType), bytes);
+    builder_.emit(op == kMinus ? RS_OP_SUB : RS_OP_ADD, to, from, distance);
+    return to;
+}
+
+u32 ExpressionGenerator::pointer_arithmetic(const Expression& expression, Want want) {
+    const Expression* left = expression.operands[0].get();
+    const Expression* right = expression.operands[1].get();
+    const u32 to = destination(want);
+    const Temporaries scope{*this};
+    if (left->type.is_pointer() && right->type.is_pointer()) {
+        const u32 from = value(*left);
+        builder_.emit(RS_OP_SUB, to, from, value(*right));
+        mark(expression.offset);
+        const u64 bytes = size_of(element_of(left->type));
+        if (bytes > 1)
+            builder_.emit(RS_OP_ELEMENTS, to, to, static_cast<u32>(bytes));
+        return to;
+    }
+    if (!left->type.is_pointer())
+        std::swap(left, right);
+    const u32 from = value(*left);
+    return step_pointer(expression.op, left->type, from, *right, to);
 }
 
 u32 ExpressionGenerator::binary(const Expression& expression, Want want) {
     const Expression* left = expression.operands[0].get();
     const Expression* right = expression.operands[1].get();
     const Type type = expression.type;
+    if (left->type.is_pointer() || right->type.is_pointer())
+        return pointer_arithmetic(expression, want);
     const u32 to = destination(want);
     const Temporaries scope{*this};
     if (left->constant && is_commutative(expression.op))
         std::swap(left, right);
     const u32 left_register = value_as(*left, type);
-    if (right->constant) {
+    if (right->constant && !type.is_float()) {
         const u64 constant = convert_constant(*right->constant, type);
         mark(expression.offset);
         if (arithmetic_immediate(expression.op, type, left_register, constant, to))
@@ -295,10 +682,29 @@ u32 ExpressionGenerator::binary(const Expression& expression, Want want) {
     return arithmetic(expression.op, type, left_register, right_register, to);
 }
 
+u32 ExpressionGenerator::float_comparison(const Expression& expression, Type type, Want want) {
+    const u32 to = destination(want);
+    const Temporaries scope{*this};
+    u32 a = convert(value_as(*expression.operands[0], type), type, kDoubleType);
+    u32 b = convert(value_as(*expression.operands[1], type), type, kDoubleType);
+    const TokenKind op = expression.op;
+    if (op == kGreater || op == kGreaterEqual)
+        std::swap(a, b);
+    builder_.emit(op == kEqual || op == kNotEqual ? RS_OP_FEQ
+                  : op == kLess || op == kGreater ? RS_OP_FLT
+                                                  : RS_OP_FLE,
+                  to, a, b);
+    if (op == kNotEqual)
+        builder_.emit(RS_OP_EQ_I, to, to, 0);
+    return to;
+}
+
 u32 ExpressionGenerator::comparison(const Expression& expression, Want want) {
     const Expression& left = *expression.operands[0];
     const Expression& right = *expression.operands[1];
     const Type type = common_type(left.type, right.type);
+    if (type.is_float())
+        return float_comparison(expression, type, want);
     const u32 to = destination(want);
     const Temporaries scope{*this};
     u32 a = value_as(left, type);
@@ -348,7 +754,7 @@ u32 ExpressionGenerator::truth(const Expression& expression, Want want) {
 }
 
 void ExpressionGenerator::jump_if(const Expression& expression, bool sense, Label& target) {
-    if (expression.constant) {
+    if (expression.constant && !expression.type.is_float()) {
         if ((*expression.constant != 0) == sense)
             builder_.emit_jump(RS_OP_JUMP, target);
         return;
@@ -368,10 +774,12 @@ void ExpressionGenerator::jump_if(const Expression& expression, bool sense, Labe
         builder_.bind(skip);
         return;
     }
-    if (expression.kind == ExpressionKind::kBinary && is_comparison(expression.op))
-        return jump_comparison(expression, sense, target);
     const Temporaries scope{*this};
-    const u32 condition = value(expression);
+    if (expression.kind == ExpressionKind::kBinary && is_comparison(expression.op) &&
+        !common_type(expression.operands[0]->type, expression.operands[1]->type).is_float())
+        return jump_comparison(expression, sense, target);
+    const u32 condition =
+        expression.type.is_float() ? value_as(expression, kBoolType) : value(expression);
     builder_.emit_jump(sense ? RS_OP_JNZ : RS_OP_JZ, target, condition);
 }
 
@@ -440,6 +848,8 @@ bool ExpressionGenerator::jump_immediate(TokenKind op, Type type, u32 left, u64 
 }
 
 u32 ExpressionGenerator::call(const Expression& expression, Want want) {
+    if (expression.called != 0)
+        return call_user(expression, want);
     const Function& function = *expression.function;
     const u32 to = destination(want);
     const Temporaries scope{*this};
@@ -477,6 +887,23 @@ u32 ExpressionGenerator::call(const Expression& expression, Want want) {
     }
 }
 
+u32 ExpressionGenerator::call_user(const Expression& expression, Want want) {
+    const UserFunction& function = script_.functions[expression.called - 1];
+    const u32 to = destination(want);
+    const Temporaries scope{*this};
+    // The registers from here on become the function's.
+    const u32 start = temporary();
+    for (usize i = 1; i < expression.operands.size(); ++i)
+        temporary();
+    for (usize i = 0; i < expression.operands.size(); ++i) {
+        const Temporaries inner{*this};
+        value_as(*expression.operands[i], function.parameters[i].type, start + static_cast<u32>(i));
+    }
+    mark(expression.offset);
+    builder_.emit(RS_OP_CALL, to, start, expression.called);
+    return to;
+}
+
 u32 ExpressionGenerator::arguments(const Expression& expression, usize first) {
     const usize count = expression.operands.size() - first;
     const u32 start = count > 0 ? temporary() : 0;
@@ -484,7 +911,12 @@ u32 ExpressionGenerator::arguments(const Expression& expression, usize first) {
         temporary();
     for (usize i = 0; i < count; ++i) {
         const Temporaries scope{*this};
-        value(*expression.operands[first + i], start + static_cast<u32>(i));
+        const Expression& argument = *expression.operands[first + i];
+        const u32 to = start + static_cast<u32>(i);
+        if (argument.type.is_float())
+            value_as(argument, kDoubleType, to);
+        else
+            value(argument, to);
     }
     return start;
 }

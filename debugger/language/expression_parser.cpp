@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "language/fold.hpp"
 #include "language/names.hpp"
 #include "language/parser.hpp"
 
@@ -51,10 +52,12 @@ bool is_reserved(TokenKind kind) {
     return kind >= kUnion && kind <= kConst;
 }
 
+constexpr usize kMaxDimensions = 8;
+
 /// Counts words of a basic type and says what they mean together.
 struct TypeWords {
     u32 is_void = 0, is_bool = 0, is_char = 0, is_short = 0, is_int = 0, is_long = 0;
-    u32 is_unsigned = 0, is_signed = 0;
+    u32 is_unsigned = 0, is_signed = 0, is_float = 0, is_double = 0;
 
     void add(TokenKind kind) {
         is_void += kind == kVoid;
@@ -65,9 +68,17 @@ struct TypeWords {
         is_long += kind == kLong;
         is_unsigned += kind == kUnsigned;
         is_signed += kind == kSigned;
+        is_float += kind == kFloat;
+        is_double += kind == kDouble;
     }
     bool make(Type& type) const {
         const u32 sizes = is_void + is_bool + is_char + is_short + (is_long > 0);
+        if (is_float + is_double > 0) {
+            if (is_float + is_double + sizes + is_int + is_unsigned + is_signed > 1)
+                return false;
+            type = is_double > 0 ? kDoubleType : kFloatType;
+            return true;
+        }
         if (sizes > 1 || is_int > 1 || is_long > 2 || is_unsigned + is_signed > 1 || is_short > 1)
             return false;
         if ((is_void + is_bool > 0) && is_int + is_unsigned + is_signed > 0)
@@ -82,7 +93,7 @@ struct TypeWords {
             type = kBoolType;
             return true;
         }
-        type.kind = TypeKind::kInteger;
+        type = {};
         type.bytes = is_char > 0 ? 1 : is_short > 0 ? 2 : is_long > 0 ? 8 : 4;
         type.is_signed = is_unsigned == 0;
         return true;
@@ -199,7 +210,7 @@ ExpressionPtr ExpressionParser::parse_unary() {
         case kSizeof:
             return parse_sizeof();
         case kLeftParen:
-            if (is_type_word(next().kind) || next().kind == kStruct)
+            if (is_type(next()))
                 return parse_cast();
             return parse_postfix();
         default:
@@ -214,21 +225,23 @@ ExpressionPtr ExpressionParser::parse_unary() {
     return node(kind, token, std::move(operand));
 }
 
+bool ExpressionParser::is_type(const Token& token) const {
+    return is_type_word(token.kind) || token.kind == kStruct ||
+           (token.kind == kWord && types_->typedefs.contains(token.text));
+}
+
 bool ExpressionParser::parse_type(Type& type) {
+    const Token first = current();
+    if (first.kind == kStruct)
+        return parse_struct(type);
+    if (first.kind == kWord) {
+        type = types_->typedefs.at(first.text);
+        advance();
+        return true;
+    }
     TypeWords words;
-    const Token& first = current();
-    if (first.kind == kStruct) {
-        error(Code::kNotAvailable, first, "'struct' is not available yet");
-        return false;
-    }
-    for (; is_type_word(current().kind); advance()) {
-        if (current().kind == kFloat || current().kind == kDouble) {
-            error(Code::kNotAvailable, current(),
-                  describe(current().kind) + " is not available yet");
-            return false;
-        }
+    for (; is_type_word(current().kind); advance())
         words.add(current().kind);
-    }
     if (!words.make(type)) {
         error(Code::kType, first, "these words make no type");
         return false;
@@ -236,18 +249,117 @@ bool ExpressionParser::parse_type(Type& type) {
     return true;
 }
 
+bool ExpressionParser::parse_struct(Type& type) {
+    advance();
+    std::string_view tag;
+    if (!parse_name(tag, "a struct"))
+        return false;
+    type = {TypeKind::kStruct, 0, false, nullptr, types_->structure(tag)};
+    return true;
+}
+
+Type ExpressionParser::parse_stars(Type type) {
+    while (accept(kStar))
+        type = types_->pointer_to(type);
+    return type;
+}
+
+bool ExpressionParser::parse_name(std::string_view& name, const char* what) {
+    const Token& token = current();
+    if (token.kind == kWord && find_function(token.text) == nullptr) {
+        name = token.text;
+        advance();
+        return true;
+    }
+    if (token.kind == kNumber && !token.text.empty() && token.text[0] > '9')
+        error(Code::kHexName, token,
+              describe(token) + " is a hexadecimal number and cannot be a name");
+    else if (token.kind == kRegister && token.is_bare_register)
+        error(Code::kSyntax, token, describe(token) + " is a register and cannot be a name");
+    else if (token.kind == kWord)
+        error(Code::kSyntax, token,
+              describe(token) + " is a function of the language and cannot be a name");
+    else
+        error(Code::kSyntax, token,
+              std::string{"expected the name of "} + what + ", not " + describe(token));
+    return false;
+}
+
+namespace {
+
+/// Value of an expression of numbers, as dimensions are.
+std::optional<u64> number_of(const Expression& expression) {
+    switch (expression.kind) {
+        case ExpressionKind::kNumber:
+            return expression.value;
+        case ExpressionKind::kSizeofType:
+            return size_of(expression.cast_type);
+        case ExpressionKind::kUnary: {
+            const auto value = number_of(*expression.operands[0]);
+            return value ? std::optional{fold_unary(expression.op, *value, kLongType)}
+                         : std::nullopt;
+        }
+        case ExpressionKind::kBinary: {
+            const auto left = number_of(*expression.operands[0]);
+            const auto right = number_of(*expression.operands[1]);
+            if (!left || !right)
+                return std::nullopt;
+            const Folded folded = fold_binary(expression.op, *left, *right, kLongType);
+            return folded.error == FoldError::kNone ? std::optional{folded.value} : std::nullopt;
+        }
+        default:
+            return std::nullopt;
+    }
+}
+
+}  // namespace
+
+bool ExpressionParser::parse_dimensions(Type& type) {
+    std::vector<u32> counts;
+    u64 total = size_of(type);
+    while (current().kind == kLeftBracket) {
+        const Token open = current();
+        advance();
+        const ExpressionPtr count = parse_expression();
+        if (!count || !expect(kRightBracket))
+            return false;
+        const auto number = number_of(*count);
+        if (!number || *number == 0) {
+            error(Code::kType, open, "a dimension must be a constant above 0");
+            return false;
+        }
+        if (counts.size() == kMaxDimensions) {
+            error(Code::kTooLarge, open, "more than 8 dimensions");
+            return false;
+        }
+        total = *number > RS_SCRIPT_MAX_OBJECT_BYTES ? u64{RS_SCRIPT_MAX_OBJECT_BYTES} + 1
+                                                     : total * *number;
+        if (total > RS_SCRIPT_MAX_OBJECT_BYTES) {
+            error(Code::kTooLarge, open, "an object has at most 16 KiB");
+            return false;
+        }
+        counts.push_back(static_cast<u32>(*number));
+    }
+    if (!counts.empty() && total == 0) {
+        error(Code::kType, previous(), "the elements have no size");
+        return false;
+    }
+    for (usize i = counts.size(); i-- > 0;)
+        type = types_->array_of(type, counts[i]);
+    return true;
+}
+
 ExpressionPtr ExpressionParser::parse_cast() {
-    const Token& open = current();
+    const Token open = current();
     advance();
     Type type;
     if (!parse_type(type))
         return nullptr;
-    if (current().kind == kStar)
-        return fail(Code::kNotAvailable, current(), "casts to pointers are not available yet");
+    type = parse_stars(type);
     if (!expect(kRightParen))
         return nullptr;
-    if (type.kind == TypeKind::kVoid)
-        return fail(Code::kType, open, "a value cannot become 'void'");
+    if (type.kind == TypeKind::kVoid || type.kind == TypeKind::kStruct)
+        return fail(Code::kType, open, "a value cannot become '" + type_name(type) + "'");
     if (nesting_ >= kMaxNesting)
         return fail(Code::kTooLarge, open, "nested too deeply");
     ++nesting_;
@@ -259,22 +371,19 @@ ExpressionPtr ExpressionParser::parse_cast() {
 }
 
 ExpressionPtr ExpressionParser::parse_sizeof() {
-    const Token& word = current();
+    const Token word = current();
     advance();
-    if (current().kind == kLeftParen && (is_type_word(next().kind) || next().kind == kStruct)) {
+    if (current().kind == kLeftParen && is_type(next())) {
         advance();
         auto expression = std::make_unique<Expression>();
         expression->kind = ExpressionKind::kSizeofType;
         expression->offset = word.offset;
         if (!parse_type(expression->cast_type))
             return nullptr;
-        if (accept(kStar)) {
-            while (accept(kStar)) {
-            }
-            expression->cast_type = kPointerType;
-        }
-        if (expression->cast_type.kind == TypeKind::kVoid)
-            return fail(Code::kType, word, "'void' has no size");
+        expression->cast_type = parse_stars(expression->cast_type);
+        if (size_of(expression->cast_type) == 0)
+            return fail(Code::kType, word,
+                        "'" + type_name(expression->cast_type) + "' has no size");
         return expect(kRightParen) ? std::move(expression) : nullptr;
     }
     if (nesting_ >= kMaxNesting)
@@ -287,19 +396,31 @@ ExpressionPtr ExpressionParser::parse_sizeof() {
 
 ExpressionPtr ExpressionParser::parse_postfix() {
     ExpressionPtr expression = parse_primary();
-    if (!expression)
-        return nullptr;
-    switch (current().kind) {
-        case kLeftBracket:
-            return fail(Code::kNotAvailable, current(), "'[]' is not available yet");
-        case kPoint:
-        case kArrow:
-            return fail(Code::kNotAvailable, current(), "structs are not available yet");
-        case kLeftParen:
-            return fail(Code::kSyntax, current(), "unexpected '('");
-        default:
-            return expression;
+    while (expression &&
+           (current().kind == kLeftBracket || current().kind == kPoint || current().kind == kArrow))
+        expression = parse_suffix(std::move(expression));
+    if (expression && current().kind == kLeftParen)
+        return fail(Code::kSyntax, current(), "unexpected '('");
+    return expression;
+}
+
+/// One `[index]`, `.member` or `->member`.
+ExpressionPtr ExpressionParser::parse_suffix(ExpressionPtr object) {
+    const Token token = current();
+    advance();
+    if (token.kind == kLeftBracket) {
+        ExpressionPtr index = parse_expression();
+        if (!index || !expect(kRightBracket))
+            return nullptr;
+        return node(ExpressionKind::kIndex, token, std::move(object), std::move(index));
     }
+    std::string_view name;
+    if (!parse_name(name, "a member"))
+        return nullptr;
+    ExpressionPtr member = node(ExpressionKind::kMember, token, std::move(object));
+    if (member)
+        member->name = name;
+    return member;
 }
 
 ExpressionPtr ExpressionParser::parse_primary() {
@@ -330,7 +451,7 @@ ExpressionPtr ExpressionParser::parse_primary() {
             return inner;
         }
         case kReal:
-            return fail(Code::kNotAvailable, token, "floating-point numbers are not available yet");
+            return leaf(ExpressionKind::kReal);
         case kString:
         case kWideString:
             return fail(Code::kType, token,
@@ -346,7 +467,7 @@ ExpressionPtr ExpressionParser::parse_primary() {
 }
 
 ExpressionPtr ExpressionParser::parse_call() {
-    const Token& name = current();
+    const Token name = current();
     ExpressionPtr call = leaf(ExpressionKind::kCall);
     call->function = find_function(name.text);
     expect(kLeftParen);
@@ -356,7 +477,7 @@ ExpressionPtr ExpressionParser::parse_call() {
         ExpressionPtr argument;
         if (current().kind == kString || current().kind == kWideString) {
             const Token& token = current();
-            argument = leaf(ExpressionKind::kString);
+            argument = leaf(ExpressionKind::kString);  // leaves the token where it is
             argument->bytes = token.bytes;
             argument->is_wide = token.kind == kWideString;
         } else {

@@ -15,8 +15,8 @@ namespace ringside::language {
 
 class ExpressionParser {
 public:
-    ExpressionParser(const std::vector<Token>& tokens, DiagnosticList& diagnostics)
-        : tokens_{tokens}, diagnostics_{diagnostics} {}
+    ExpressionParser(std::vector<Token> tokens, DiagnosticList& diagnostics)
+        : tokens_{std::move(tokens)}, diagnostics_{diagnostics} {}
 
 protected:
     ~ExpressionParser() = default;
@@ -43,8 +43,27 @@ protected:
     /// nullptr after an error.
     ExpressionPtr parse_expression();
     ExpressionPtr parse_unary();
-    /// The words of a basic type; pointers and unavailable types are errors.
+    /// A type stands here: its words, 'struct', the name of a typedef.
+    bool is_type(const Token& token) const;
+    /// A basic type, a struct or a typedef's.
     bool parse_type(Type& type);
+    /// `{ "*" }` behind a type.
+    Type parse_stars(Type type);
+    /// A name that can be given to something; reports why not.
+    bool parse_name(std::string_view& name, const char* what);
+    /// `{ "[" const "]" }` behind a name.
+    bool parse_dimensions(Type& type);
+    /// Puts tokens in front of the current one.
+    void insert(std::vector<Token> tokens) {
+        tokens_.insert(tokens_.begin() + at_, std::make_move_iterator(tokens.begin()),
+                       std::make_move_iterator(tokens.end()));
+    }
+    void report(Code code, u32 offset, std::string message) {
+        diagnostics_.report(code, offset, std::move(message));
+    }
+    TypeTable& types() { return *types_; }
+
+    std::unique_ptr<TypeTable> types_ = std::make_unique<TypeTable>();
 
     u32 nesting_ = 0;
     bool failed_ = false;
@@ -56,11 +75,13 @@ private:
     ExpressionPtr parse_call();
     ExpressionPtr parse_sizeof();
     ExpressionPtr parse_cast();
+    ExpressionPtr parse_suffix(ExpressionPtr object);
+    bool parse_struct(Type& type);
     ExpressionPtr leaf(ExpressionKind kind);
     ExpressionPtr node(ExpressionKind kind, const Token& token, ExpressionPtr left,
                        ExpressionPtr right = nullptr);
 
-    const std::vector<Token>& tokens_;
+    std::vector<Token> tokens_;
     DiagnosticList& diagnostics_;
     u32 at_ = 0;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "language/fold.hpp"
 
+#include "script/floating.hpp"
+
 namespace ringside::language {
 
 using enum TokenKind;
@@ -51,6 +53,35 @@ bool compare(TokenKind op, u64 left, u64 right, Type type) {
     }
 }
 
+/// Both of `type`, which is float or double. float is computed in double and rounded: for these
+/// four operations that gives what computing in float would.
+Folded fold_floating(TokenKind op, u64 left, u64 right, Type type) {
+    if (!type.is_wide()) {
+        left = script::widen(left);
+        right = script::widen(right);
+    }
+    if (is_comparison(op)) {
+        const bool less = script::is_less(left, right);
+        const bool equal = script::is_equal(left, right);
+        return {op == kEqual          ? equal
+                : op == kNotEqual     ? !equal
+                : op == kLess         ? less
+                : op == kLessEqual    ? less || equal
+                : op == kGreaterEqual ? !less
+                                      : !less && !equal,
+                FoldError::kNone};
+    }
+    u64 result = 0;
+    const bool is_fine = op == kPlus    ? script::add(left, right, result)
+                         : op == kMinus ? script::subtract(left, right, result)
+                         : op == kStar  ? script::multiply(left, right, result)
+                                        : script::divide(left, right, result);
+    if (!is_fine || (!type.is_wide() && !script::round(result, result)))
+        return {0, op == kSlash && script::is_equal(right, 0) ? FoldError::kDivisionByZero
+                                                              : FoldError::kFloat};
+    return {result, FoldError::kNone};
+}
+
 }  // namespace
 
 bool is_comparison(TokenKind op) {
@@ -58,6 +89,8 @@ bool is_comparison(TokenKind op) {
 }
 
 Folded fold_binary(TokenKind op, u64 left, u64 right, Type type) {
+    if (type.is_float())
+        return fold_floating(op, left, right, type);
     if (is_comparison(op))
         return {compare(op, left, right, type), FoldError::kNone};
     switch (op) {
@@ -82,6 +115,8 @@ Folded fold_binary(TokenKind op, u64 left, u64 right, Type type) {
 }
 
 u64 fold_unary(TokenKind op, u64 value, Type type) {
+    if (type.is_float())
+        return op == kMinus ? value ^ u64 { 1 } << (type.bytes * 8 - 1) : value;
     switch (op) {
         case kMinus:
             return convert_constant(0 - value, type);

@@ -8,7 +8,7 @@
 
 namespace ringside::language {
 
-enum class FoldError : u8 { kNone, kDivisionByZero, kDivisionOverflow, kShiftCount };
+enum class FoldError : u8 { kNone, kDivisionByZero, kDivisionOverflow, kShiftCount, kFloat };
 
 struct Folded {
     u64 value = 0;

@@ -55,6 +55,15 @@ void ImageBuilder::bind(Label& label) {
     label.jumps.clear();
 }
 
+void ImageBuilder::begin_function(u32 parameters) {
+    functions_.push_back({position(), 0, 0, parameters});
+}
+
+void ImageBuilder::end_function(u32 registers) {
+    functions_.back().count = position() - functions_.back().first;
+    functions_.back().registers = registers;
+}
+
 u32 ImageBuilder::constant(u64 value) {
     const auto [found, is_new] =
         constant_numbers_.try_emplace(value, static_cast<u32>(constants_.size()));
@@ -79,10 +88,13 @@ std::string_view ImageBuilder::overflow() const {
         return "script is too large: too many instructions";
     if (constants_.size() * 8 + bytes_.size() > RS_SCRIPT_MAX_CONSTANT_BYTES)
         return "script is too large: too many constants and strings";
+    for (const rs_script_function& function : functions_)
+        if (function.registers > RS_SCRIPT_MAX_REGISTERS)
+            return "script needs too many temporaries";
     return {};
 }
 
-std::vector<u8> ImageBuilder::build(const std::vector<std::string>& globals, u32 registers) const {
+std::vector<u8> ImageBuilder::build(const std::vector<std::string>& globals) const {
     std::string bytes = bytes_;
     std::vector<rs_script_string> names;
     for (const std::string& name : globals) {
@@ -94,14 +106,14 @@ std::vector<u8> ImageBuilder::build(const std::vector<std::string>& globals, u32
     header.version = RS_SCRIPT_VERSION;
     if (std::none_of(code_.begin(), code_.end(), script::has_effect))
         header.flags = RS_SCRIPTF_CONDITION;
-    const rs_script_function main{0, position(), registers, 0};
     std::vector<u8> image(sizeof header);
     header.code = append(image, code_.data(), code_.size());
-    header.functions = append(image, &main, 1);
+    header.functions = append(image, functions_.data(), functions_.size());
     header.constants = append(image, constants_.data(), constants_.size());
     header.strings = append(image, strings_.data(), strings_.size());
     header.globals = append(image, names.data(), names.size());
     header.bytes = append(image, bytes.data(), bytes.size());
+    header.data = append(image, data_.data(), data_.size());
     header.total_len = static_cast<u32>(image.size());
     std::memcpy(image.data(), &header, sizeof header);
     return image;

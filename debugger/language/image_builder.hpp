@@ -32,17 +32,23 @@ public:
     void bind(Label& label);
     u32 position() const { return static_cast<u32>(code_.size()); }
 
+    /// The code from here on is a function's, until the next one begins.
+    void begin_function(u32 parameters);
+    void end_function(u32 registers);
+    void set_data(std::vector<u8> data) { data_ = std::move(data); }
+
     u32 constant(u64 value);
     u32 string(std::string_view bytes);
 
     /// What is over a limit ("too many instructions"), or "".
     std::string_view overflow() const;
-    /// The image; `registers`: virtual registers used.
-    std::vector<u8> build(const std::vector<std::string>& globals, u32 registers) const;
+    std::vector<u8> build(const std::vector<std::string>& globals) const;
     LineTable take_lines() { return std::move(lines_); }
 
 private:
     std::vector<rs_script_instruction> code_;
+    std::vector<rs_script_function> functions_;
+    std::vector<u8> data_;
     LineTable lines_;
     std::vector<u64> constants_;
     std::unordered_map<u64, u32> constant_numbers_;

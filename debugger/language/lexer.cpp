@@ -83,8 +83,8 @@ constexpr Spelling kPunctuation[] = {
 
 class Lexer {
 public:
-    Lexer(const Source& source, DiagnosticList& diagnostics)
-        : text_{source.text()}, diagnostics_{diagnostics} {}
+    Lexer(const Source& source, DiagnosticList& diagnostics, usize file)
+        : text_{source.text(file)}, begin_{source.begin(file)}, diagnostics_{diagnostics} {}
 
     std::vector<Token> run() {
         while (skip_blanks()) {
@@ -94,10 +94,11 @@ public:
             crossed_line_ = false;
             lex_token();
             token_.length = at_ - token_.offset;
+            token_.offset += begin_;
             tokens_.push_back(std::move(token_));
         }
         Token end;
-        end.offset = static_cast<u32>(text_.size());
+        end.offset = begin_ + static_cast<u32>(text_.size());
         tokens_.push_back(std::move(end));
         return std::move(tokens_);
     }
@@ -109,8 +110,12 @@ private:
     bool at_end() const { return at_ >= text_.size(); }
 
     void fail(Code code, u32 offset, std::string message) {
-        diagnostics_.report(code, offset, std::move(message));
+        report(code, offset, std::move(message));
         token_.kind = TokenKind::kError;
+    }
+    /// `offset` within the file.
+    void report(Code code, u32 offset, std::string message) {
+        diagnostics_.report(code, begin_ + offset, std::move(message));
     }
 
     /// False at the end of the text.
@@ -125,7 +130,7 @@ private:
             } else if (peek() == '/' && peek(1) == '*') {
                 const usize end = text_.find("*/", at_ + 2);
                 if (end == std::string_view::npos) {
-                    diagnostics_.report(Code::kUnclosedComment, at_, "comment is not closed");
+                    report(Code::kUnclosedComment, at_, "comment is not closed");
                     at_ = static_cast<u32>(text_.size());
                 } else {
                     at_ = static_cast<u32>(end) + 2;
@@ -300,6 +305,7 @@ private:
 
     void lex_string() {
         const bool is_wide = peek() == 'L';
+        const bool is_path = !tokens_.empty() && tokens_.back().kind == TokenKind::kInclude;
         const u32 start = at_;
         at_ += is_wide ? 2 : 1;
         token_.kind = is_wide ? TokenKind::kWideString : TokenKind::kString;
@@ -309,7 +315,9 @@ private:
             const char c = text_[at_++];
             if (c == '"')
                 break;
-            if (c == '\\')
+            if (is_path)
+                at_ += c == '\\' && (peek() == '\\' || peek() == '"');
+            else if (c == '\\')
                 lex_escape(is_wide);
             else if (is_wide)
                 lex_wide_character(c);
@@ -371,15 +379,15 @@ private:
                     ++count;
                 }
                 if (count == 0)
-                    diagnostics_.report(Code::kBadString, place, "'\\x' needs hexadecimal digits");
+                    report(Code::kBadString, place, "'\\x' needs hexadecimal digits");
                 return put_unit(unit, is_wide);
             }
             default:
                 if (at_ > text_.size())
                     at_ = static_cast<u32>(text_.size());
                 else
-                    diagnostics_.report(Code::kBadString, place,
-                                        std::string{"unknown escape '\\"} + printable(c) + "'");
+                    report(Code::kBadString, place,
+                           std::string{"unknown escape '\\"} + printable(c) + "'");
         }
     }
 
@@ -408,6 +416,7 @@ private:
     }
 
     std::string_view text_;
+    u32 begin_;  ///< of the file, in the source's count
     DiagnosticList& diagnostics_;
     u32 at_ = 0;
     bool crossed_line_ = true;
@@ -472,8 +481,8 @@ bool is_type_word(TokenKind kind) {
     return kind >= TokenKind::kVoid && kind <= TokenKind::kDouble;
 }
 
-std::vector<Token> tokenize(const Source& source, DiagnosticList& diagnostics) {
-    return Lexer{source, diagnostics}.run();
+std::vector<Token> tokenize(const Source& source, DiagnosticList& diagnostics, usize file) {
+    return Lexer{source, diagnostics, file}.run();
 }
 
 }  // namespace ringside::language

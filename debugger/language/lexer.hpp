@@ -10,7 +10,8 @@
 
 namespace ringside::language {
 
-/// All tokens of a source, the last one kEnd. Wrong ones are reported and left as kError.
-std::vector<Token> tokenize(const Source& source, DiagnosticList& diagnostics);
+/// All tokens of a file of the source, the last one kEnd. Wrong ones are reported and left as
+/// kError.
+std::vector<Token> tokenize(const Source& source, DiagnosticList& diagnostics, usize file = 0);
 
 }  // namespace ringside::language

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "language/parser.hpp"
 
+#include <algorithm>
+
+#include "base/bits.hpp"
 #include "language/expression_parser.hpp"
 
 namespace ringside::language {
@@ -11,10 +14,12 @@ using enum TokenKind;
 
 class Parser : ExpressionParser {
 public:
-    using ExpressionParser::ExpressionParser;
+    Parser(std::vector<Token> tokens, DiagnosticList& diagnostics, const Includer& includer)
+        : ExpressionParser{std::move(tokens), diagnostics}, includer_{includer} {}
 
     Script run() {
         Script script;
+        functions_ = &script.functions;
         while (current().kind != kEnd) {
             if (current().kind == kRightBrace) {
                 error(Code::kSyntax, current(), "unexpected '}'");
@@ -23,6 +28,7 @@ public:
             }
             parse_into(script.statements);
         }
+        script.types = std::move(types_);
         return script;
     }
 
@@ -93,7 +99,7 @@ private:
     }
 
     StatementPtr parse_statement() {
-        const Token& token = current();
+        const Token token = current();
         switch (token.kind) {
             case kLeftBrace: {
                 StatementPtr block = make(StatementKind::kBlock);
@@ -121,17 +127,18 @@ private:
             case kElse:
             case kElsif:
                 return fail(Code::kSyntax, token, describe(token.kind) + " without 'if'");
-            case kStruct:
-            case kTypedef:
-            case kStatic:
-            case kPercore:
             case kInclude:
-                return fail(Code::kNotAvailable, token,
-                            describe(token.kind) + " is not available yet");
+                return parse_include();
+            case kTypedef:
+                return parse_typedef();
             default:
                 break;
         }
-        StatementPtr statement = is_type_word(token.kind) ? parse_declaration() : parse_simple();
+        StatementPtr statement = begins_declaration() ? parse_declaration() : parse_simple();
+        if (was_function_) {
+            was_function_ = false;
+            return statement;
+        }
         if (statement && !expect(kSemicolon)) {
             lacks_semicolon_ = true;
             return nullptr;
@@ -152,6 +159,14 @@ private:
             parse_into(list);
         --nesting_;
         return expect(kRightBrace);
+    }
+
+    /// A block that may run or not.
+    bool parse_body(std::vector<StatementPtr>& list) {
+        ++inside_;
+        const bool is_whole = parse_block(list);
+        --inside_;
+        return is_whole;
     }
 
     ExpressionPtr parse_condition() {
@@ -177,7 +192,7 @@ private:
             Statement::Arm arm;
             if (has_condition && !(arm.condition = parse_condition()))
                 return nullptr;
-            if (!parse_block(arm.body))
+            if (!parse_body(arm.body))
                 return nullptr;
             statement->arms.push_back(std::move(arm));
             if (!has_condition)
@@ -197,7 +212,7 @@ private:
     StatementPtr parse_while() {
         StatementPtr statement = make(StatementKind::kWhile);
         advance();
-        if (!(statement->value = parse_condition()) || !parse_block(statement->body))
+        if (!(statement->value = parse_condition()) || !parse_body(statement->body))
             return nullptr;
         return statement;
     }
@@ -205,7 +220,7 @@ private:
     StatementPtr parse_do() {
         StatementPtr statement = make(StatementKind::kDoWhile);
         advance();
-        if (!parse_block(statement->body) || !expect(kWhile) ||
+        if (!parse_body(statement->body) || !expect(kWhile) ||
             !(statement->value = parse_condition()) || !expect(kSemicolon))
             return nullptr;
         return statement;
@@ -217,7 +232,7 @@ private:
         if (!expect(kLeftParen))
             return nullptr;
         if (current().kind != kSemicolon) {
-            statement->init = is_type_word(current().kind) ? parse_declaration() : parse_simple();
+            statement->init = begins_declaration() ? parse_declaration() : parse_simple();
             if (!statement->init)
                 return nullptr;
         }
@@ -230,7 +245,7 @@ private:
         if (current().kind == kRightParen)
             return fail(Code::kSyntax, current(), "expected a step; for none repeat a variable");
         if (!(statement->step = parse_simple(true)) || !expect(kRightParen) ||
-            !parse_block(statement->body))
+            !parse_body(statement->body))
             return nullptr;
         return statement;
     }
@@ -240,74 +255,292 @@ private:
         advance();
         if (kind == StatementKind::kReturn && current().kind != kSemicolon &&
             current().kind != kEnd && current().kind != kRightBrace) {
-            return fail(Code::kMisplaced, current(), "'return' with a value outside of a function");
+            if (function_depth_ == 0)
+                return fail(Code::kMisplaced, current(),
+                            "'return' with a value outside of a function");
+            if (!(statement->value = parse_expression()))
+                return nullptr;
         }
         return expect(kSemicolon) ? std::move(statement) : nullptr;
     }
 
+    /// A type in front of what can be declared; a typedef's name alone may also be a call or a
+    /// variable's.
+    bool begins_declaration() const {
+        const Token& token = current();
+        if (token.kind == kStatic || token.kind == kPercore)
+            return true;
+        if (token.kind == kWord && (next().kind == kLeftParen || next().kind == kAssign))
+            return false;
+        return is_type(token);
+    }
+
     StatementPtr parse_declaration() {
         StatementPtr statement = make(StatementKind::kDeclaration);
-        if (!parse_type(statement->declared_type))
+        if (current().kind == kStatic || current().kind == kPercore) {
+            statement->storage = current().kind;
+            advance();
+            if (!is_type(current())) {
+                error(Code::kSyntax, current(),
+                      "expected a type behind " + describe(statement->storage));
+                return nullptr;
+            }
+        }
+        const bool is_struct = current().kind == kStruct;
+        Type type;
+        if (!parse_type(type))
             return nullptr;
+        if (is_struct && current().kind == kLeftBrace) {
+            if (!parse_members(type))
+                return nullptr;
+            if (current().kind == kSemicolon)
+                return statement;
+        } else if (is_struct && current().kind == kSemicolon) {
+            return statement;  // only declares the tag
+        }
         do {
             Declarator declarator;
-            declarator.offset = current().offset;
-            if (!parse_declarator_name(declarator))
+            declarator.type = parse_stars(type);
+            if (!parse_declarator(*statement, declarator))
                 return nullptr;
-            if (current().kind == kAssign) {
-                advance();
-                if (current().kind == kLeftBrace)
-                    return fail(Code::kNotAvailable, current(),
-                                "initialiser lists are not available yet");
-                if (!(declarator.initializer = parse_expression()))
-                    return nullptr;
-            }
+            if (was_function_)
+                return statement;
             statement->declarators.push_back(std::move(declarator));
         } while (accept(kComma));
         return statement;
     }
 
-    bool parse_declarator_name(Declarator& declarator) {
-        const Token& token = current();
-        switch (token.kind) {
-            case kStar:
-                error(Code::kNotAvailable, token, "pointer variables are not available yet");
-                return false;
-            case kGlobal:
-                error(Code::kNotAvailable, token, "typed global variables are not available yet");
-                return false;
-            case kWord:
-                if (find_function(token.text) == nullptr)
-                    break;
-                [[fallthrough]];
-            default:
-                error_no_name(token);
-                return false;
+    /// A name with its dimensions and first value, or a function.
+    bool parse_declarator(const Statement& statement, Declarator& declarator) {
+        const Token name = current();
+        declarator.offset = name.offset;
+        if (name.kind == kGlobal) {
+            declarator.is_global = true;
+            declarator.name = name.text;
+            advance();
+        } else if (!parse_name(declarator.name, "a variable")) {
+            return false;
         }
-        declarator.name = token.text;
+        if (current().kind == kLeftParen && statement.declarators.empty() &&
+            !declarator.is_global && statement.storage == kEnd) {
+            was_function_ = parse_function(declarator);
+            return was_function_;
+        }
+        if (!parse_dimensions(declarator.type))
+            return false;
+        if (size_of(declarator.type) == 0) {
+            error(Code::kType, name,
+                  "a variable cannot be '" + type_name(declarator.type) + "'" +
+                      (declarator.type.kind == TypeKind::kVoid ? "" : ", which is incomplete"));
+            return false;
+        }
+        if (!accept(kAssign))
+            return true;
+        declarator.initializer.emplace();
+        return parse_initializer(*declarator.initializer);
+    }
+
+    /// A value or a list of them in braces.
+    bool parse_initializer(Initializer& initializer) {
+        initializer.offset = current().offset;
+        if (current().kind != kLeftBrace) {
+            initializer.value = parse_expression();
+            return initializer.value != nullptr;
+        }
+        if (nesting_ >= kMaxNesting) {
+            error(Code::kTooLarge, current(), "nested too deeply");
+            return false;
+        }
+        ++nesting_;
         advance();
-        if (current().kind == kLeftBracket) {
-            error(Code::kNotAvailable, current(), "arrays are not available yet");
+        while (current().kind != kRightBrace) {
+            if (!parse_initializer(initializer.list.emplace_back()))
+                return false;
+            if (!accept(kComma))
+                break;
+        }
+        --nesting_;
+        return expect(kRightBrace);
+    }
+
+    /// `{ members }` of a struct.
+    bool parse_members(const Type& type) {
+        const Token open = current();
+        StructType& tag = *types().structure(type.tag->name);
+        if (tag.is_complete)
+            report(Code::kDuplicate, open.offset,
+                   "'struct " + std::string{tag.name} + "' is defined already");
+        StructType made;
+        made.name = tag.name;
+        advance();
+        while (current().kind != kRightBrace && current().kind != kEnd) {
+            if (!is_type(current())) {
+                error(Code::kSyntax, current(), "expected a type, not " + describe(current()));
+                return false;
+            }
+            Type basic;
+            if (!parse_type(basic))
+                return false;
+            do {
+                if (!parse_member(basic, made))
+                    return false;
+            } while (accept(kComma));
+            if (!expect(kSemicolon))
+                return false;
+        }
+        made.bytes = std::max(static_cast<u32>(align_up(made.bytes, made.alignment)), u32{1});
+        made.is_complete = true;
+        if (!tag.is_complete)
+            tag = std::move(made);
+        return expect(kRightBrace);
+    }
+
+    bool parse_member(Type basic, StructType& made) {
+        Type type = parse_stars(basic);
+        const Token name = current();
+        StructType::Member member{};
+        if (!parse_name(member.name, "a member") || !parse_dimensions(type))
+            return false;
+        if (size_of(type) == 0) {
+            error(Code::kType, name, "a member cannot be '" + type_name(type) + "'");
             return false;
         }
-        if (current().kind == kLeftParen) {
-            error(Code::kNotAvailable, token, "functions of your own are not available yet");
+        if (made.find(member.name) != nullptr)
+            report(Code::kDuplicate, name.offset, describe(name) + " is a member already");
+        const u32 alignment = alignment_of(type);
+        member.type = type;
+        member.offset = static_cast<u32>(align_up(made.bytes, alignment));
+        made.alignment = std::max(made.alignment, alignment);
+        if (member.offset + size_of(type) > RS_SCRIPT_MAX_OBJECT_BYTES) {
+            error(Code::kTooLarge, name, "an object has at most 16 KiB");
             return false;
         }
+        made.bytes = member.offset + static_cast<u32>(size_of(type));
+        made.members.push_back(member);
         return true;
     }
 
-    void error_no_name(const Token& token) {
-        if (token.kind == kNumber && is_hex_name(token))
-            error(Code::kHexName, token,
-                  describe(token) + " is a hexadecimal number and cannot be a name");
-        else if (token.kind == kRegister && token.is_bare_register)
-            error(Code::kSyntax, token, describe(token) + " is a register and cannot be a name");
-        else if (token.kind == kWord)
-            error(Code::kSyntax, token,
-                  describe(token) + " is a function of the language and cannot be a name");
-        else
-            error(Code::kSyntax, token, "expected a name, not " + describe(token));
+    StatementPtr parse_typedef() {
+        StatementPtr statement = make(StatementKind::kEmpty);
+        advance();
+        Type type;
+        if (!is_type(current()))
+            return fail(Code::kSyntax, current(), "expected a type behind 'typedef'");
+        const bool is_struct = current().kind == kStruct;
+        if (!parse_type(type) ||
+            (is_struct && current().kind == kLeftBrace && !parse_members(type)))
+            return nullptr;
+        type = parse_stars(type);
+        const Token name = current();
+        std::string_view text;
+        if (!parse_name(text, "a type") || !parse_dimensions(type))
+            return nullptr;
+        const auto [found, is_new] = types().typedefs.try_emplace(text, type);
+        if (!is_new && found->second != type)
+            report(Code::kDuplicate, name.offset, describe(name) + " is another type already");
+        return expect(kSemicolon) ? std::move(statement) : nullptr;
+    }
+
+    /// Parameters and body behind the name.
+    bool parse_function(const Declarator& declarator) {
+        const Token open = current();
+        if (inside_ > 0) {
+            error(Code::kMisplaced, open, "a function can only be defined outside of the others");
+            return false;
+        }
+        UserFunction function;
+        function.name = declarator.name;
+        function.offset = declarator.offset;
+        function.type = carried(declarator.type);
+        if (declarator.type.is_aggregate()) {
+            error(Code::kType, open, "a function gives no struct; return a pointer to one");
+            return false;
+        }
+        if (function.name.size() > RS_SCRIPT_MAX_NAME_BYTES) {
+            error(Code::kTooLarge, open, "a name has at most 128 characters");
+            return false;
+        }
+        advance();
+        if (current().kind == kVoid && next().kind == kRightParen)
+            advance();
+        if (current().kind != kRightParen) {
+            do {
+                if (!parse_parameter(function))
+                    return false;
+            } while (accept(kComma));
+        }
+        if (!expect(kRightParen))
+            return false;
+        ++inside_;
+        ++function_depth_;
+        const bool is_whole = parse_block(function.body);
+        --function_depth_;
+        --inside_;
+        if (is_whole)
+            functions_->push_back(std::move(function));
+        return is_whole;
+    }
+
+    bool parse_parameter(UserFunction& function) {
+        UserFunction::Parameter parameter{};
+        if (!is_type(current())) {
+            error(Code::kSyntax, current(), "expected a type, not " + describe(current()));
+            return false;
+        }
+        Type type;
+        if (!parse_type(type))
+            return false;
+        type = parse_stars(type);
+        const Token name = current();
+        parameter.offset = name.offset;
+        if (!parse_name(parameter.name, "a parameter"))
+            return false;
+        if (current().kind == kLeftBracket) {  // an array is passed by its address
+            if (!parse_dimensions(type))
+                return false;
+            type = types().pointer_to(element_of(type));
+        }
+        if (type.kind == TypeKind::kVoid || type.is_aggregate()) {
+            error(Code::kType, name, "a parameter cannot be '" + type_name(type) + "'");
+            return false;
+        }
+        if (function.parameters.size() == RS_SCRIPT_MAX_PARAMETERS) {
+            error(Code::kTooLarge, name, "a function has at most 32 parameters");
+            return false;
+        }
+        for (const UserFunction::Parameter& other : function.parameters)
+            if (other.name == parameter.name)
+                report(Code::kDuplicate, name.offset, describe(name) + " is a parameter already");
+        parameter.type = carried(type);
+        function.parameters.push_back(parameter);
+        return true;
+    }
+
+    /// Integers travel in 64 bits whatever their declared width (section 8).
+    static Type carried(Type type) {
+        if (type.kind != TypeKind::kInteger)
+            return type;
+        return type.is_signed ? kLongType : kUnsignedLongType;
+    }
+
+    /// Puts the file's statements in the place of this one.
+    StatementPtr parse_include() {
+        StatementPtr statement = make(StatementKind::kEmpty);
+        const Token word = current();
+        advance();
+        const Token path = current();
+        if (path.kind != kString)
+            return fail(Code::kSyntax, path, "expected a path in quotes behind '#include'");
+        if (inside_ > 0)
+            return fail(Code::kMisplaced, word,
+                        "'#include' stands outside of functions and blocks");
+        advance();
+        accept(kSemicolon);
+        if (!includer_)
+            return fail(Code::kInclude, path, "files cannot be included here");
+        if (auto tokens = includer_(path))
+            insert(std::move(*tokens));
+        return statement;
     }
 
     static bool is_hex_name(const Token& token) {
@@ -317,7 +550,7 @@ private:
 
     /// assign, incdec, call; with `is_step` also a variable alone. Without the ';'.
     StatementPtr parse_simple(bool is_step = false) {
-        const Token& first = current();
+        const Token first = current();
         if (first.kind == kIncrement || first.kind == kDecrement)
             return fail(Code::kSyntax, first,
                         describe(first.kind) + " stands behind a variable, not in front");
@@ -362,6 +595,8 @@ private:
             case ExpressionKind::kGlobal:
             case ExpressionKind::kRegister:
             case ExpressionKind::kDereference:
+            case ExpressionKind::kIndex:
+            case ExpressionKind::kMember:
                 if (!target.is_parenthesized)
                     return true;
                 break;
@@ -432,7 +667,8 @@ private:
         while (accept(kAssign)) {
             const Token& first = current();
             if (first.kind == kLeftBrace)
-                return fail(Code::kNotAvailable, first, "initialiser lists are not available yet");
+                return fail(Code::kSyntax, first,
+                            "a list in braces only initialises a declaration");
             ExpressionPtr part = parse_expression();
             if (!part)
                 return nullptr;
@@ -474,13 +710,18 @@ private:
         }
     }
 
+    const Includer& includer_;
+    std::vector<UserFunction>* functions_ = nullptr;
+    u32 inside_ = 0;  ///< functions, loops and conditions around
+    u32 function_depth_ = 0;
+    bool was_function_ = false;
     bool lacks_semicolon_ = false;
 };
 
 }  // namespace
 
-Script parse(const std::vector<Token>& tokens, DiagnosticList& diagnostics) {
-    return Parser{tokens, diagnostics}.run();
+Script parse(std::vector<Token> tokens, DiagnosticList& diagnostics, const Includer& includer) {
+    return Parser{std::move(tokens), diagnostics, includer}.run();
 }
 
 }  // namespace ringside::language

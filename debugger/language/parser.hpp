@@ -3,6 +3,8 @@
 // language section 3 "Grammar".
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <vector>
 
 #include "language/ast.hpp"
@@ -16,8 +18,12 @@ inline constexpr u32 kMaxNesting = 200;
 /// Height of one expression: bounds the recursion over it.
 inline constexpr u32 kMaxExpressionDepth = 2000;
 
+/// The tokens of an included file, without the end; nothing: an error, which is reported. Called
+/// with the token of its path.
+using Includer = std::function<std::optional<std::vector<Token>>(const Token& path)>;
+
 /// Parses everything it can; after an error it goes on at the next statement. The tree is only
-/// worth looking at if no error was reported. `tokens` must outlive the tree.
-Script parse(const std::vector<Token>& tokens, DiagnosticList& diagnostics);
+/// worth looking at if no error was reported. It refers to the source's text.
+Script parse(std::vector<Token> tokens, DiagnosticList& diagnostics, const Includer& includer = {});
 
 }  // namespace ringside::language

@@ -56,6 +56,7 @@ public:
         header.strings = add(image, strings_.data(), strings_.size());
         header.globals = add(image, globals_.data(), globals_.size());
         header.bytes = add(image, bytes_.data(), bytes_.size());
+        header.data = add(image, bytes_.data(), 0);
         header.total_len = static_cast<u32>(image.size());
         std::memcpy(image.data(), &header, sizeof header);
         return image;

@@ -63,6 +63,7 @@ public:
         header.strings = append(image, strings_);
         header.globals = append(image, globals_);
         header.bytes = append(image, std::vector<char>{bytes_.begin(), bytes_.end()});
+        header.data = append(image, std::vector<u8>{});
         header.total_len = static_cast<u32>(image.size());
         std::memcpy(image.data(), &header, sizeof header);
         return image;

@@ -11,7 +11,7 @@
 #include "types.h"
 
 #define RS_SCRIPT_MAGIC 0x43535352u /* "RSSC" */
-#define RS_SCRIPT_VERSION 1u
+#define RS_SCRIPT_VERSION 2u
 
 /* Limits (script language section 16). */
 #define RS_SCRIPT_MAX_INSTRUCTIONS 65536u
@@ -21,6 +21,12 @@
 #define RS_SCRIPT_MAX_NAME_BYTES 128u         /* of one global */
 #define RS_SCRIPT_MAX_TEXT_BYTES 4080u        /* printed by one call */
 #define RS_SCRIPT_MAX_ARGUMENTS 64u           /* of one printf */
+#define RS_SCRIPT_MAX_FUNCTIONS 1024u
+#define RS_SCRIPT_MAX_PARAMETERS 32u /* of one function */
+#define RS_SCRIPT_MAX_CALLS 512u     /* functions that wait for others */
+#define RS_SCRIPT_MAX_OBJECT_BYTES 0x4000u
+#define RS_SCRIPT_MAX_DATA_BYTES 0x10000u /* variables 'static' and 'percore' of a script */
+#define RS_SCRIPT_PERCORE_COPIES 256u     /* of each 'percore' variable */
 #define RS_SCRIPT_DEFAULT_BUDGET 1000000u
 #define RS_SCRIPT_EVALUATE_BUDGET 200000000u
 
@@ -48,7 +54,7 @@ struct rs_script_image {                /* 0x48 bytes, then the sections */
     struct rs_script_section strings;   /* 0x28 struct rs_script_string */
     struct rs_script_section globals;   /* 0x30 struct rs_script_string: names used */
     struct rs_script_section bytes;     /* 0x38 text of strings and names */
-    __u64 reserved2;                    /* 0x40 0 */
+    struct rs_script_section data;      /* 0x40 variables that outlive a run, their first values */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_script_image) == 0x48, "rs_script_image");
 
@@ -60,11 +66,11 @@ struct rs_script_instruction { /* 8 bytes; operands by RS_SCRIPT_OPCODE_TABLE */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_script_instruction) == 8, "rs_script_instruction");
 
-struct rs_script_function { /* 16 bytes: a function owns a run of the code */
+struct rs_script_function { /* 16 bytes: functions own the code one after the other */
     __u32 first;            /* its first instruction, where it starts */
     __u32 count;            /* instructions */
     __u32 registers;        /* virtual registers it uses, zeroed at the start */
-    __u32 parameters;       /* 0 for the script itself */
+    __u32 parameters;       /* the first registers; 0 for the script itself */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_script_function) == 16, "rs_script_function");
 
@@ -95,6 +101,7 @@ enum rs_script_operand {
     RS_OPERAND_PSEUDO,   /* enum rs_script_pseudo */
     RS_OPERAND_BUILTIN,  /* enum rs_script_builtin */
     RS_OPERAND_FIRST,    /* first of a run of virtual registers, read */
+    RS_OPERAND_FUNCTION, /* section functions */
 };
 
 /*
@@ -103,7 +110,9 @@ enum rs_script_operand {
  * 64 bits, S32 and U32 wrap in 32 and extend. Shifts check the count against the width.
  */
 #define RS_SCRIPT_OPCODE_TABLE(X)                                                   \
-    X(RETURN, NONE, NONE, NONE, "end of the run")                                   \
+    X(RETURN, NONE, NONE, NONE, "back to the caller with 0, or end of the run")     \
+    X(RETURN_VALUE, FROM, NONE, NONE, "back to the caller with a")                  \
+    X(CALL, TO, FIRST, FUNCTION, "a = function c; registers from b on become its")  \
     X(IMMEDIATE, TO, LOW, HIGH, "a = number")                                       \
     X(CONSTANT, TO, CONSTANT, NONE, "a = constant")                                 \
     X(MOVE, TO, FROM, NONE, "a = b")                                                \
@@ -193,7 +202,33 @@ enum rs_script_operand {
     X(LOAD16_PA, TO, FROM, NONE, "a = 2 bytes at physical b")                       \
     X(LOAD32_PA, TO, FROM, NONE, "a = 4 bytes at physical b")                       \
     X(LOAD64_PA, TO, FROM, NONE, "a = 8 bytes at physical b")                       \
-    X(STORE64, FROM, FROM, NONE, "8 bytes at a = b; a bad address is an error")     \
+    X(STORE8, FROM, FROM, NONE, "byte at a = b; a bad address is an error")         \
+    X(STORE16, FROM, FROM, NONE, "2 bytes at a = b; as STORE8")                     \
+    X(STORE32, FROM, FROM, NONE, "4 bytes at a = b; as STORE8")                     \
+    X(STORE64, FROM, FROM, NONE, "8 bytes at a = b; as STORE8")                     \
+    X(ATOMIC_ADD, FROM, FROM, COUNT, "c (4 or 8) bytes at a += b")                  \
+    X(ATOMIC_AND, FROM, FROM, COUNT, "c bytes at a &= b")                           \
+    X(ATOMIC_OR, FROM, FROM, COUNT, "c bytes at a |= b")                            \
+    X(ATOMIC_XOR, FROM, FROM, COUNT, "c bytes at a ^= b")                           \
+    X(ADDRESS_DATA, TO, LOW, HIGH, "a = address of the section data + number")      \
+    X(ZERO, FIRST, COUNT, NONE, "b registers from a on = 0")                        \
+    X(CHECK_INDEX, FROM, COUNT, NONE, "stops unless a < number, unsigned")          \
+    X(ELEMENTS, TO, FROM, COUNT, "a = b / number, signed; stops at a remainder")    \
+    X(FADD, TO, FROM, FROM, "a = b + c, double")                                    \
+    X(FSUB, TO, FROM, FROM, "a = b - c, double")                                    \
+    X(FMUL, TO, FROM, FROM, "a = b * c, double")                                    \
+    X(FDIV, TO, FROM, FROM, "a = b / c, double")                                    \
+    X(FEQ, TO, FROM, FROM, "a = b == c, double")                                    \
+    X(FLT, TO, FROM, FROM, "a = b < c, double")                                     \
+    X(FLE, TO, FROM, FROM, "a = b <= c, double")                                    \
+    X(DOUBLE_S, TO, FROM, NONE, "a = b, signed to double")                          \
+    X(DOUBLE_U, TO, FROM, NONE, "a = b, unsigned to double")                        \
+    X(FLOAT_S, TO, FROM, NONE, "a = b, signed to float")                            \
+    X(FLOAT_U, TO, FROM, NONE, "a = b, unsigned to float")                          \
+    X(TRUNC_S, TO, FROM, COUNT, "a = b, double to signed of c bits")                \
+    X(TRUNC_U, TO, FROM, COUNT, "a = b, double to unsigned of c bits")              \
+    X(WIDEN, TO, FROM, NONE, "a = b, float to double")                              \
+    X(ROUND, TO, FROM, NONE, "a = b, double to float")                              \
     X(EDIT8, TO, FROM, FROM, "byte at b = c; a = 1 if written, 0 if not")           \
     X(EDIT16, TO, FROM, FROM, "2 bytes at b = c; a = written")                      \
     X(EDIT32, TO, FROM, FROM, "4 bytes at b = c; a = written")                      \
@@ -532,6 +567,7 @@ enum rs_script_window_kind {
     RS_WINDOW_GLOBAL = 1, /* offset: slot * 8 + byte */
     RS_WINDOW_LOCAL = 2,  /* offset: virtual register * 8 + byte; instance: low bits of the run */
     RS_WINDOW_STRING = 3, /* offset: into the section bytes; read-only */
+    RS_WINDOW_DATA = 4,   /* offset: into the section data */
 };
 
 #endif

@@ -66,9 +66,74 @@ TEST(Compiler, Warns) {
     EXPECT_EQ(first_message("x = $peb;"), "'$peb' is always 0: Linux has no such block");
     EXPECT_EQ(first_message("int x = 123456789;"), "this value does not fit in 'int'");
     EXPECT_EQ(first_message(".g = 1; .g *= 2;", true),
-              "this update of a global variable is not atomic; other cores may interfere");
+              "this update of a shared variable is not atomic; other cores may interfere");
     EXPECT_EQ(first_message(".g = 1; .g += 2;", true), "");
     EXPECT_EQ(first_message("x = 1 << 40;").substr(0, 11), "shift count");
+}
+
+class Includes : public testing::Test {
+protected:
+    CompileOutput compile_files(std::string_view text) {
+        CompileOptions options;
+        options.file_name = "main.ds";
+        options.load_file = [this](const std::string& path, const std::string& from) {
+            asked_ += path + " from " + from + '\n';
+            const auto found = files_.find(path);
+            return found == files_.end() ? IncludedFile{path, {}, "No such file or directory"}
+                                         : IncludedFile{path, found->second, {}};
+        };
+        return compile(text, options);
+    }
+    std::string message(std::string_view text) {
+        const CompileOutput output = compile_files(text);
+        return output.diagnostics.empty() ? "" : output.diagnostics[0].text();
+    }
+    std::map<std::string, std::string> files_;
+    std::string asked_;
+};
+
+TEST_F(Includes, BringFunctionsAndStatementsOnce) {  // script language section 13
+    files_["lib/one.ds"] = "? { #include \"two.ds\"\n int one() { return two() - 1; } }";
+    files_["two.ds"] = "int two() { return 2; } .loaded++;";
+    const CompileOutput output = compile_files(
+        "#include \"lib\\one.ds\";\n#include \"two.ds\"\n#include \"lib/one.ds\"\nx = one();");
+    EXPECT_TRUE(output.ok) << output.text();
+    EXPECT_EQ(asked_,
+              "lib/one.ds from main.ds\ntwo.ds from lib/one.ds\ntwo.ds from main.ds\n"
+              "lib/one.ds from main.ds\n");
+    u32 updates = 0;
+    const script::ProgramView program{output.image.data()};
+    for (u32 i = 0; i < program.code_count(); ++i)
+        updates += program.code()[i].op == RS_OP_GLOBAL_ADD_I;
+    EXPECT_EQ(updates, 1u) << "each file once";
+}
+
+TEST_F(Includes, AreNamedInMessages) {
+    files_["bad.ds"] = "y = 1;\nx = nope;\n";
+    EXPECT_EQ(message("\n#include \"bad.ds\"\n"),
+              "line 2, column 5 (bad.ds): unresolved variable 'nope'\n x = nope;\n     ^");
+    EXPECT_EQ(message("#include \"bad.ds\" x = other;").substr(0, 25), "line 2, column 5 (bad.ds)");
+    EXPECT_EQ(message("x = 1; #include \"none.ds\""),
+              "line 1, column 17 (main.ds): cannot include 'none.ds': No such file or directory\n"
+              " x = 1; #include \"none.ds\"\n                 ^");
+    EXPECT_EQ(first_message("#include \"x\""), "files cannot be included here");
+    EXPECT_EQ(first_message("#include x"), "expected a path in quotes behind '#include'");
+}
+
+TEST_F(Includes, AreBounded) {
+    for (u32 i = 0; i < 20; ++i)
+        files_["f" + std::to_string(i)] = "#include \"f" + std::to_string(i + 1) + "\"\n";
+    EXPECT_NE(message("#include \"f0\"").find("files are included 16 deep"), std::string::npos);
+    files_["self"] = "#include \"self\"\n";
+    EXPECT_EQ(message("#include \"self\""), "");
+    files_["long"] = std::string(0x100001, ' ');
+    EXPECT_NE(message("#include \"long\"").find("longer than 1 MiB"), std::string::npos);
+    for (u32 i = 0; i < 20; ++i)
+        files_["long" + std::to_string(i)] = std::string(0x100000, ' ');
+    std::string all;
+    for (u32 i = 0; i < 20; ++i)
+        all += "#include \"long" + std::to_string(i) + "\"\n";
+    EXPECT_NE(message(all).find("too long together"), std::string::npos);
 }
 
 TEST(Compiler, KnowsTheSessionsGlobals) {

@@ -92,7 +92,7 @@ TEST(Parser, ExplainsWhatIsWrong) {
     EXPECT_EQ(first_error("if (1) x = 2;"), "expected '{'");
     EXPECT_EQ(first_error("}"), "unexpected '}'");
     EXPECT_EQ(first_error("x;"), "'x' alone is no statement; to see a value use print()");
-    EXPECT_EQ(first_error("long double d1;"), "'double' is not available yet");
+    EXPECT_EQ(first_error("long double x;"), "these words make no type");
     EXPECT_EQ(first_error("short char x;"), "these words make no type");
     EXPECT_EQ(first_error("int rax;"), "'rax' is a register and cannot be a name");
     EXPECT_EQ(first_error("return 5;"), "'return' with a value outside of a function");

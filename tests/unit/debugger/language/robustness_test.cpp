@@ -56,11 +56,71 @@ TEST_F(Robustness, CompilerSurvivesRandomBytes) {
 
 TEST_F(Robustness, CompilerSurvivesRandomTokensAndWhatItAcceptsRuns) {
     std::vector<std::string> words = all_names();
-    for (const char* word :
-         {"x",  "y", "1", "ff", "0n9",    ".g",     "\"%d\"",    "\"text\"", "L\"w\"",      "(",
-          ")",  "(", ")", "{",  "}",      ";",      ";",         ";",        "=",           "=",
-          "+",  "-", "*", "/",  "&",      "==",     "<",         "&&",       "||",          "++",
-          "+=", ",", "!", "~",  "x = 1;", "y = x;", "print(x);", "if (x) {", "while (y) {", "@rax"})
+    for (const char* word : {"x",
+                             "y",
+                             "1",
+                             "ff",
+                             "0n9",
+                             ".g",
+                             "\"%d\"",
+                             "\"text\"",
+                             "L\"w\"",
+                             "(",
+                             ")",
+                             "(",
+                             ")",
+                             "{",
+                             "}",
+                             ";",
+                             ";",
+                             ";",
+                             "=",
+                             "=",
+                             "+",
+                             "-",
+                             "*",
+                             "/",
+                             "&",
+                             "==",
+                             "<",
+                             "&&",
+                             "||",
+                             "++",
+                             "+=",
+                             ",",
+                             "!",
+                             "~",
+                             "x = 1;",
+                             "y = x;",
+                             "print(x);",
+                             "if (x) {",
+                             "while (y) {",
+                             "@rax",
+                             "[",
+                             "]",
+                             ".",
+                             "->",
+                             "int",
+                             "char",
+                             "double",
+                             "*",
+                             "struct S",
+                             "{ 1, 2 }",
+                             "1.5",
+                             "int t[3];",
+                             "struct S { int m; char n[2]; };",
+                             "t[x]",
+                             "t[1] = 2;",
+                             "long fun(long p) {",
+                             "fun(1)",
+                             "return x;",
+                             "static int s = 1;",
+                             "percore long c2;",
+                             "typedef int T;",
+                             "T",
+                             "s++;",
+                             "(double)",
+                             "sizeof"})
         for (u32 i = 0; i < 8; ++i)
             words.emplace_back(word);
     u32 accepted = 0;
@@ -83,7 +143,11 @@ TEST_F(Robustness, AChangedImageIsRefusedOrRunsToAnEnd) {
     const CompileOutput output = compile(
         "for (i = 0; i < 20; i++) { .g += dq(1000 + i); x = @rax * i; if (x > 5 && .g != 3) { "
         "printf(\"%d %s\\n\", x, \"text\"); } } spinlock_lock(&.l); .l = strcmp(\"a\", 1000); "
-        "eq(1000, $pid / (x + 1)); event_sc(1);",
+        "eq(1000, $pid / (x + 1)); event_sc(1); static int kept = 3; kept += 2; percore long own; "
+        "own++; int t[5] = {1, 2}; t[x & 7] = own; struct S { char m; double n; } s; s.n = t[1] / "
+        "2.5; "
+        "s.m = (int)s.n; long deep(long n) { if (n > 5) { return 0; } return 1 + deep(n + 1); } "
+        "printf(\"%f %d\\n\", s.n, deep(0)); struct S o = s; memcpy(&o, &s, 10);",
         options);
     ASSERT_TRUE(output.ok) << output.text();
     const usize code_start = script::ProgramView{output.image.data()}.header().code.offset;
