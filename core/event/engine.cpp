@@ -52,6 +52,12 @@ Result<void> Engine::open(SharedMemory& memory, const EngineSettings& settings) 
     return {};
 }
 
+void Engine::flush_if_asked() {
+    if (state_->flushed_ns.load(std::memory_order_relaxed) != 0)
+        if (const u64 time_ns = state_->flushed_ns.exchange(0, std::memory_order_acquire))
+            rings().discard_older(time_ns);
+}
+
 void Engine::set_limits(const Limits& limits) {
     const auto relaxed = std::memory_order_relaxed;
     limits_ = limits;

@@ -41,6 +41,8 @@ public:
 
     const Limits& limits() const { return limits_; }
     /// Runs that have begun keep theirs.
+    /// Carries out a script's flush(), if one asked since.
+    void flush_if_asked();
     void set_limits(const Limits& limits);
 
     u32 core_count() const { return core_count_; }

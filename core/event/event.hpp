@@ -53,6 +53,7 @@ struct alignas(64) EventFlips {
     std::atomic<u32> consecutive_errors;
     std::atomic<u32> has_warned;        // one warning about unknown event ids
     std::atomic<u32> has_warned_sc;     // one about event_sc() in the post stage
+    std::atomic<u32> has_warned_pause;  // one about pause() without a debugger
     std::atomic<u32> has_warned_level;  // one about a level-triggered source that is held
     std::atomic<u32> held;              // sources, all cores together (EVT-2)
     std::atomic<u32> reports;           // diagnostics in the current window

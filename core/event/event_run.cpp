@@ -148,6 +148,23 @@ void EventRun::send_buffer() {
     }
 }
 
+void flush_messages(CoreState& core, u64 now_tsc) {
+    drop_gathered(core);
+    core.engine->flushed_ns.store(core.engine->clock.to_ns(now_tsc), std::memory_order_release);
+}
+
+void EventRun::pause() {
+    if (event_.flips.has_warned_pause.exchange(1, std::memory_order_relaxed) == 0)
+        report({.code = RS_NOTICE_NO_PAUSE,
+                .action = 0,
+                .pc = 0,
+                .suppressed = 0,
+                .value = 0,
+                .disabled = 0,
+                .kind = RS_DIAG_NOTICE},
+               arrival_.guest.tsc());
+}
+
 void EventRun::event_sc(bool skip) {
     if (arrival_.stage == RS_STAGE_PRE) {
         ignores_ = skip;
@@ -183,6 +200,7 @@ void EventRun::run_script(u32 action) {
     context.deadline_tsc = EngineState::deadline(engine.script_ticks, now);
     context.stop = reinterpret_cast<const volatile u32*>(&event_.flips.stop);
     context.in_event = true;
+    context.ticks_per_ms = engine.clock.ticks_per_second / 1000;
     script::Frame& frame = core.frames[core.depth++];
     const script::RunResult result = script::run(
         script::ProgramView{event_.actions[action].program.in_root()}, frame, context,

@@ -41,6 +41,9 @@ private:
 enum class Flip { kEnable, kDisable, kClear };
 bool flip_event(CoreState& core, const Snapshot& snapshot, u64 id, Flip flip);
 
+/// flush(): what is gathered is dropped here, what is in the rings when guest context reads next.
+void flush_messages(CoreState& core, u64 now_tsc);
+
 class EventRun final : public script::EventHooks {
 public:
     EventRun(Arrival& arrival, Event& event);
@@ -55,6 +58,8 @@ public:
     bool event_clear(u64 id) override { return flip(id, Flip::kClear); }
     /// Sets this event's vote for this occurrence; in the post stage it is too late (SC-2, SC-5).
     void event_sc(bool skip) override;
+    void flush() override { flush_messages(arrival_.core, arrival_.guest.tsc()); }
+    void pause() override;
 
 private:
     CodeResult call(const Code& code, bool is_condition);

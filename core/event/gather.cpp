@@ -6,6 +6,12 @@
 
 namespace ringside::event {
 
+void drop_gathered(CoreState& core) {
+    core.gathered.length = 0;
+    core.gathered.prints = 0;
+    core.slot->gathers_since.store(0, std::memory_order_relaxed);
+}
+
 void hand_over(CoreState& core) {
     Gathered& gathered = core.gathered;
     if (gathered.is_empty())
@@ -22,9 +28,7 @@ void hand_over(CoreState& core) {
                                                 ring::Room::kText);
     (is_written ? gathered.counters->messages : gathered.counters->lost_messages)
         .add(gathered.prints);
-    gathered.length = 0;
-    gathered.prints = 0;
-    core.slot->gathers_since.store(0, std::memory_order_relaxed);
+    drop_gathered(core);
     if (is_written && core.producer.has_waiting_reader())
         core.wake.note();
 }

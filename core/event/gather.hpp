@@ -30,6 +30,9 @@ struct Gathered {
     bool is_empty() const { return prints == 0; }
 };
 
+/// Forgets what is gathered.
+void drop_gathered(CoreState& core);
+
 /// Hands over what is gathered, if anything is.
 void hand_over(CoreState& core);
 

@@ -10,8 +10,8 @@ namespace {
 /// Catches the text of an evaluation. Other events are flipped as from an event's script.
 class EvaluationHooks final : public script::EventHooks {
 public:
-    EvaluationHooks(CoreState& core, Evaluation& evaluation)
-        : core_{core}, evaluation_{evaluation} {}
+    EvaluationHooks(CoreState& core, Evaluation& evaluation, script::GuestAccess& guest)
+        : core_{core}, evaluation_{evaluation}, guest_{guest} {}
 
     void emit(const char* text, usize length) override {
         const usize room = evaluation_.text_room - evaluation_.text_len;
@@ -26,6 +26,11 @@ public:
     bool event_disable(u64 id) override { return flip(id, Flip::kDisable); }
     bool event_clear(u64 id) override { return flip(id, Flip::kClear); }
     void event_sc(bool) override {}
+    void flush() override { flush_messages(core_, guest_.tsc()); }
+    void pause() override {
+        constexpr char kText[] = "warn, pause() does nothing here: no debugger holds the machine\n";
+        emit(kText, sizeof kText - 1);
+    }
 
 private:
     bool flip(u64 id, Flip flip) {
@@ -40,6 +45,7 @@ private:
 
     CoreState& core_;
     Evaluation& evaluation_;
+    script::GuestAccess& guest_;
     bool has_warned_ = false;
 };
 
@@ -109,7 +115,8 @@ void evaluate(CoreState& core, Evaluation& evaluation, script::GuestAccess& gues
     context.budget = engine.script_budget.load(std::memory_order_relaxed);
     context.deadline_tsc = EngineState::deadline(engine.script_ticks, now);
     context.stop = reinterpret_cast<const volatile u32*>(&evaluation.stop);
-    EvaluationHooks hooks{core, evaluation};
+    context.ticks_per_ms = engine.clock.ticks_per_second / 1000;
+    EvaluationHooks hooks{core, evaluation, guest};
     script::Frame& frame = core.frames[core.depth++];
     evaluation.result =
         script::run(script::ProgramView{evaluation.program.in_root()}, frame, context, guest, hooks,

@@ -58,6 +58,20 @@ u64 RingSet::discard_all() {
     return count;
 }
 
+void RingSet::discard_older(u64 time_ns) {
+    for (u32 ring = 0; ring < count_; ++ring) {
+        u64 cursor = 0;
+        while (const Record record = consumers_[ring].find(cursor)) {
+            const u16 kind = record.header->kind;
+            if (record.header->time_ns < time_ns &&
+                (kind == RS_MSG_TEXT || kind == RS_MSG_GATHERED || kind == RS_MSG_BINARY))
+                consumers_[ring].take(record);
+            cursor = record.end;
+        }
+        release(ring);
+    }
+}
+
 void MergedReader::init(RingSet& rings, u32 owner) {
     rings_ = &rings;
     current_ = Record{};

@@ -33,6 +33,8 @@ public:
     /// Drops every unread record.
     /// @return how many somebody could have read
     u64 discard_all();
+    /// Drops unread texts and bytes that events sent before that time.
+    void discard_older(u64 time_ns);
 
 private:
     Consumer* consumers_ = nullptr;

@@ -65,6 +65,24 @@ rs_script_error inject(RunState& run, const u64* arguments, bool has_error_code)
     return RS_SCRIPT_OK;
 }
 
+/// The core does nothing else meanwhile; a stop request and the deadline end it early.
+rs_script_error sleep(RunState& run, u64 microseconds) {
+    constexpr u64 kMostInEvent = 10'000;
+    const u64 most = run.context.in_event ? kMostInEvent - run.slept_us : ~u64{0} >> 32;
+    if (microseconds > most)
+        return run.fail(RS_SCRIPT_LENGTH, microseconds);
+    run.slept_us += run.context.in_event ? microseconds : 0;
+    const u64 begin = run.guest.tsc();
+    const u64 ticks = microseconds / 1000 * run.context.ticks_per_ms +
+                      microseconds % 1000 * run.context.ticks_per_ms / 1000;
+    while (run.guest.tsc() - begin < ticks) {
+        if (const rs_script_error error = check_time(run); error != RS_SCRIPT_OK)
+            return error;
+        __builtin_ia32_pause();
+    }
+    return RS_SCRIPT_OK;
+}
+
 constexpr u64 kLongestPause = 65536;  ///< back-off limit of spinlock_lock
 
 }  // namespace
@@ -144,6 +162,24 @@ rs_script_error call_builtin(RunState& run, u32 builtin, const u64* arguments, u
             return RS_SCRIPT_OK;
         case RS_BUILTIN_EVENT_SC:
             run.hooks.event_sc(arguments[0] != 0);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_WCSLEN32:
+            value = string_length(run, arguments[0], 4);
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_WCSCMP32:
+            value = static_cast<u64>(compare_strings(run, arguments[0], arguments[1], ~u64{0}, 4));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_WCSNCMP32:
+            value =
+                static_cast<u64>(compare_strings(run, arguments[0], arguments[1], arguments[2], 4));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_MICROSLEEP:
+            return sleep(run, arguments[0]);
+        case RS_BUILTIN_FLUSH:
+            run.hooks.flush();
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_PAUSE:
+            run.hooks.pause();
             return RS_SCRIPT_OK;
         case RS_BUILTIN_EVENT_INJECT:
             return inject(run, arguments, false);

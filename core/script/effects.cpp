@@ -43,6 +43,10 @@ bool has_effect(const rs_script_instruction& instruction) {
                 case RS_BUILTIN_STRNCMP:
                 case RS_BUILTIN_WCSCMP:
                 case RS_BUILTIN_WCSNCMP:
+                case RS_BUILTIN_WCSLEN32:
+                case RS_BUILTIN_WCSCMP32:
+                case RS_BUILTIN_WCSNCMP32:
+                case RS_BUILTIN_MICROSLEEP:
                 case RS_BUILTIN_RDTSC:
                     return false;
                 default:

@@ -20,6 +20,10 @@ public:
     virtual bool event_clear(u64 id) = 0;
     /// Whether the intercepted operation is left out for this firing.
     virtual void event_sc(bool skip) = 0;
+    /// Drops what scripts printed and nobody has read yet.
+    virtual void flush() = 0;
+    /// Halts the machine for the debugger; where that cannot be, says so.
+    virtual void pause() = 0;
 
 protected:
     ~EventHooks() = default;
@@ -33,6 +37,7 @@ struct RunContext {
     u64 buffer = 0;                         ///< $buffer: guest virtual address, 0 if none
     u64 budget = RS_SCRIPT_DEFAULT_BUDGET;  ///< instructions
     u64 deadline_tsc = ~u64{0};             ///< GuestAccess::tsc() value that ends the run
+    u64 ticks_per_ms = 1'000'000;           ///< of GuestAccess::tsc()
     u64 lock_limit_ticks = ~u64{0};         ///< longest wait for one lock, in TSC ticks
     const volatile u32* stop = nullptr;     ///< not 0: end the run at the next backward jump
     bool in_event = false;                  ///< $event_tag has a value, tighter copy limits

@@ -22,6 +22,7 @@ struct RunState {
     bool has_value = false;
     u64 error_value = 0;  ///< goes with the error a function returns
     u64 extra_cost = 0;   ///< operations beyond the instructions
+    u64 slept_us = 0;     ///< by microsleep()
 
     rs_script_error fail(rs_script_error error, u64 value) {
         error_value = value;
@@ -37,7 +38,7 @@ rs_script_error print_formatted(RunState& run, u32 format, const u64* arguments)
 /// CALL_BUILTIN: `arguments` as many as the table says; `value` gets the result.
 rs_script_error call_builtin(RunState& run, u32 builtin, const u64* arguments, u64& value);
 
-/// strlen, strcmp and the like. `unit_bytes` 1 or 2.
+/// strlen, strcmp and the like. `unit_bytes` 1, 2 or 4.
 u64 string_length(RunState& run, u64 address, u32 unit_bytes);
 /// -1, 0, 1 by the first difference of unsigned units within `units`, 2 if unreadable.
 s64 compare_strings(RunState& run, u64 left, u64 right, u64 units, u32 unit_bytes);

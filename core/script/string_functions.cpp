@@ -30,11 +30,13 @@ public:
         return true;
     }
     bool next_unit(u32 unit_bytes, u32& unit) {
-        u8 low = 0;
-        u8 high = 0;
-        if (!next(low) || (unit_bytes == 2 && !next(high)))
-            return false;
-        unit = low | static_cast<u32>(high) << 8;
+        unit = 0;
+        for (u32 i = 0; i < unit_bytes; ++i) {
+            u8 byte = 0;
+            if (!next(byte))
+                return false;
+            unit |= static_cast<u32>(byte) << 8 * i;
+        }
         return true;
     }
 

@@ -178,6 +178,7 @@ void Session::remove_client(u32 id) {
 }
 
 bool Session::has_messages(Client& client) {
+    engine.flush_if_asked();
     if (client.waits)
         return static_cast<bool>(client.reader.peek());
     client.waits = !client.reader.prepare_to_wait();
@@ -188,6 +189,7 @@ s64 Session::read_messages(Client& client, u8* buffer, u64 bytes) {
     if (client.waits)
         client.reader.finish_waiting();
     client.waits = false;
+    engine.flush_if_asked();
     u64 used = 0;
     while (const ring::Record record = client.reader.peek()) {
         const u32 length = record.read_bytes();

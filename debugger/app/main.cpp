@@ -7,6 +7,7 @@
 #include "app/doctor.hpp"
 #include "app/options.hpp"
 #include "app/program.hpp"
+#include "app/script_tool.hpp"
 #include "lab/lab.hpp"
 #include "transport/key.hpp"
 
@@ -43,6 +44,8 @@ int run(int argc, char** argv) {
             return run_agent(*options);
         case Mode::kLab:
             return lab::main(options->lab_arguments);
+        case Mode::kScript:
+            return script_tool(options->script_tool_arguments);
         case Mode::kDoctor:
             return doctor();
         case Mode::kCommands:

@@ -40,8 +40,8 @@ std::string check_serial(const std::string& text) {
 /// The option or subcommand that an unknown word was probably meant to be.
 std::string_view meant_option(std::string_view word) {
     static constexpr std::string_view kNames[] = {
-        "--help", "--version", "--script",   "--batch",  "--json", "--connect", "--lab",
-        "--load", "--intro",   "--key-file", "--no-key", "agent",  "lab",       "doctor"};
+        "--help",  "--version",  "--script", "--batch", "--json", "--connect", "--lab", "--load",
+        "--intro", "--key-file", "--no-key", "agent",   "lab",    "doctor",    "script"};
     return commands::nearest(word, kNames);
 }
 
@@ -80,6 +80,11 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
     if (argc > 1 && std::string_view{argv[1]} == "lab") {
         options.mode = Mode::kLab;
         options.lab_arguments.assign(argv + 2, argv + argc);
+        return options;
+    }
+    if (argc > 1 && std::string_view{argv[1]} == "script") {
+        options.mode = Mode::kScript;
+        options.script_tool_arguments.assign(argv + 2, argv + argc);
         return options;
     }
     CLI::App app{"Ringside: a hypervisor-level debugger for Linux"};
@@ -137,9 +142,11 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
         agent->add_option("--key-file", options.key_file, "key of the link")->type_name("FILE");
     agent->add_flag("--no-key", options.no_key, "run without a key")->excludes(agent_key);
 
-    // For --help only: the lab reads its words itself, see above.
+    // For --help only: these two read their words themselves, see above.
     app.add_subcommand(
         "lab", "a debuggee to play with: start, stop, status, console, shell ('lab --help')");
+
+    app.add_subcommand("script", "try a script at the desk: run, check, dump ('script --help')");
 
     app.add_subcommand("doctor", "say whether this machine can be virtualized, and why not");
 
@@ -179,6 +186,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
         options.mode = Mode::kAgent;
     else if (app.got_subcommand("lab"))
         options.mode = Mode::kLab;  // without words of its own: says what there is
+    else if (app.got_subcommand("script"))
+        options.mode = Mode::kScript;
     else if (app.got_subcommand("doctor"))
         options.mode = Mode::kDoctor;
     return options;

@@ -9,7 +9,7 @@
 
 namespace ringside::app {
 
-enum class Mode { kCommands, kAgent, kLab, kDoctor };
+enum class Mode { kCommands, kAgent, kLab, kScript, kDoctor };
 
 struct Options {
     Mode mode = Mode::kCommands;
@@ -31,6 +31,8 @@ struct Options {
     std::string agent_serial;  ///< path of the serial line; empty: listen on the port
     // ringside lab ...
     std::vector<std::string> lab_arguments;
+    // ringside script ...
+    std::vector<std::string> script_tool_arguments;
 };
 
 /// Reads the command line. Prints --help, --version and complaints itself.

@@ -37,6 +37,9 @@ std::string describe_notice(const rs_diagnostic& diagnostic, u64 id) {
                 "warn, event 0x{:x}: event_sc() does nothing in stage post; the interrupt is "
                 "delivered",
                 id);
+        case RS_NOTICE_NO_PAUSE:
+            return fmt::format(
+                "warn, event 0x{:x}: pause() needs Debugger Mode and does nothing here", id);
         case RS_NOTICE_LEVEL_THROTTLED:
             return fmt::format(
                 "notice: vector 0x{:x} is level-triggered and still asserted; throttled",

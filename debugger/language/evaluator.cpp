@@ -4,6 +4,7 @@
 #include <x86intrin.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "script/verifier.hpp"
 
@@ -20,12 +21,28 @@ public:
     bool event_disable(u64 id) override { return no_event(id); }
     bool event_clear(u64 id) override { return no_event(id); }
     void event_sc(bool) override {}
+    void flush() override {}  // nothing waits: what is printed is shown when the run has ended
+    void pause() override {
+        text_ += "warn, pause() does nothing here: no debugger holds the machine\n";
+    }
     std::string take() { return std::move(text_); }
 
 private:
     static bool no_event(u64) { return false; }
     std::string text_;
 };
+
+/// Of the time-stamp counter, measured once.
+u64 ticks_per_ms() {
+    static const u64 ticks = [] {
+        const auto begin = std::chrono::steady_clock::now();
+        const u64 first = __rdtsc();
+        while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds{2}) {
+        }
+        return (__rdtsc() - first) / 2;
+    }();
+    return ticks;
+}
 
 }  // namespace
 
@@ -48,6 +65,7 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
     CompileOptions compile_options;
     compile_options.file_name = options.file_name;
     compile_options.known_globals = known_globals_;
+    compile_options.in_event = options.in_event;
     compile_options.symbols = options.symbols;
     compile_options.load_file = script_files(options.file_name);
     compile_options.max_image_bytes = ~u32{0};
@@ -56,8 +74,8 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
         output.error = output.compiled.text();
         return output;
     }
-    std::vector<u8> image = output.compiled.image;
-    if (const auto linked = script::link(image, memory_->table); !linked) {
+    image_ = output.compiled.image;
+    if (const auto linked = script::link(image_, memory_->table); !linked) {
         output.error = "too many global variables";
         return output;
     }
@@ -65,11 +83,7 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
         if (std::find(known_globals_.begin(), known_globals_.end(), name) == known_globals_.end())
             known_globals_.push_back(name);
     Collector collector;
-    script::RunContext context;
-    context.budget = options.budget;
-    context.stop = options.stop;
-    output.result = script::run(script::ProgramView{image.data()}, memory_->frame, context, guest,
-                                collector, {memory_->slots, memory_->table.count()});
+    output.result = run(guest, options, collector);
     output.text = collector.take();
     output.ok = output.result.error == RS_SCRIPT_OK;
     if (!output.ok)
@@ -77,6 +91,22 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
             {.error = output.result.error, .pc = output.result.pc, .value = output.result.value},
             output.compiled.lines);
     return output;
+}
+
+script::RunResult Evaluator::run_again(script::GuestAccess& guest, const EvaluateOptions& options) {
+    Collector collector;
+    return run(guest, options, collector);
+}
+
+script::RunResult Evaluator::run(script::GuestAccess& guest, const EvaluateOptions& options,
+                                 script::EventHooks& hooks) {
+    script::RunContext context;
+    context.budget = options.budget;
+    context.stop = options.stop;
+    context.in_event = options.in_event;
+    context.ticks_per_ms = ticks_per_ms();
+    return script::run(script::ProgramView{image_.data()}, memory_->frame, context, guest, hooks,
+                       {memory_->slots, memory_->table.count()});
 }
 
 }  // namespace ringside::language

@@ -43,6 +43,7 @@ private:
 struct EvaluateOptions {
     std::string file_name;
     const SymbolResolver* symbols = nullptr;
+    bool in_event = false;  ///< as an event's script
     u64 budget = RS_SCRIPT_EVALUATE_BUDGET;
     const volatile u32* stop = nullptr;  ///< not 0: end the run (Ctrl+C)
 };
@@ -69,13 +70,18 @@ public:
     /// Compiles `text`, runs it once over `guest`.
     EvaluateOutput evaluate(std::string_view text, script::GuestAccess& guest,
                             const EvaluateOptions& options = {});
+    /// Runs what evaluate() compiled last once more, and drops what it prints.
+    script::RunResult run_again(script::GuestAccess& guest, const EvaluateOptions& options);
     const std::vector<std::string>& known_globals() const { return known_globals_; }
     /// Their values stay.
     void forget_globals() { known_globals_.clear(); }
 
 private:
     struct Memory;
+    script::RunResult run(script::GuestAccess& guest, const EvaluateOptions& options,
+                          script::EventHooks& hooks);
     std::unique_ptr<Memory> memory_;
+    std::vector<u8> image_;  ///< the last one
     std::vector<std::string> known_globals_;
 };
 

@@ -882,6 +882,10 @@ u32 ExpressionGenerator::call(const Expression& expression, Want want) {
         case FunctionForm::kPrintf:
             printf(expression);
             return to;
+        case FunctionForm::kZero:
+            for (const ExpressionPtr& operand : expression.operands)
+                value(*operand);
+            return load_constant(0, to);
         default:
             return call_builtin(expression, to);
     }

@@ -36,9 +36,9 @@ constexpr Function kFunctions[] = {
 
     {"print", kBuiltin, RS_BUILTIN_PRINT, kNone, "n"},
     {"printf", kPrintf, 0, kNone, ""},
-    {"formats", kNotYet, 0, kNone, "n"},
+    {"formats", kBuiltin, RS_BUILTIN_PRINT, kNone, "n"},
     {"test_statement", kBuiltin, RS_BUILTIN_TEST_STATEMENT, kNone, "n"},
-    {"flush", kNotYet, 0, kNone, ""},
+    {"flush", kBuiltin, RS_BUILTIN_FLUSH, kNone, ""},
 
     {"eb", kEdit, RS_OP_EDIT8, kUnsigned, "nn"},
     {"ew", kEdit, RS_OP_EDIT16, kUnsigned, "nn"},
@@ -61,9 +61,9 @@ constexpr Function kFunctions[] = {
     {"strncmp", kBuiltin, RS_BUILTIN_STRNCMP, kSigned, "ssn"},
     {"wcscmp", kBuiltin, RS_BUILTIN_WCSCMP, kSigned, "ww"},
     {"wcsncmp", kBuiltin, RS_BUILTIN_WCSNCMP, kSigned, "wwn"},
-    {"wcslen32", kNotYet, 0, kUnsigned, "w"},
-    {"wcscmp32", kNotYet, 0, kSigned, "ww"},
-    {"wcsncmp32", kNotYet, 0, kSigned, "wwn"},
+    {"wcslen32", kBuiltin, RS_BUILTIN_WCSLEN32, kUnsigned, "w"},
+    {"wcscmp32", kBuiltin, RS_BUILTIN_WCSCMP32, kSigned, "ww"},
+    {"wcsncmp32", kBuiltin, RS_BUILTIN_WCSNCMP32, kSigned, "wwn"},
 
     {"interlocked_increment", kBuiltin, RS_BUILTIN_INTERLOCKED_INCREMENT, kUnsigned, "v"},
     {"interlocked_decrement", kBuiltin, RS_BUILTIN_INTERLOCKED_DECREMENT, kUnsigned, "v"},
@@ -83,7 +83,7 @@ constexpr Function kFunctions[] = {
     {"event_sc", kBuiltin, RS_BUILTIN_EVENT_SC, kNone, "n", true},
     {"event_inject", kBuiltin, RS_BUILTIN_EVENT_INJECT, kNone, "nn"},
     {"event_inject_error_code", kBuiltin, RS_BUILTIN_EVENT_INJECT_ERROR_CODE, kNone, "nnn"},
-    {"pause", kNotYet, 0, kNone, ""},
+    {"pause", kBuiltin, RS_BUILTIN_PAUSE, kNone, ""},
     {"event_trace_step", kNotYet, 0, kNone, ""},
     {"event_trace_step_in", kNotYet, 0, kNone, ""},
     {"event_trace_step_out", kNotYet, 0, kNone, ""},
@@ -92,16 +92,16 @@ constexpr Function kFunctions[] = {
 
     {"rdtsc", kBuiltin, RS_BUILTIN_RDTSC, kUnsigned, ""},
     {"rdtscp", kBuiltin, RS_BUILTIN_RDTSC, kUnsigned, ""},
-    {"microsleep", kNotYet, 0, kNone, "n"},
+    {"microsleep", kBuiltin, RS_BUILTIN_MICROSLEEP, kNone, "n"},
     {"disassemble_len", kNotYet, 0, kUnsigned, "n"},
     {"disassemble_len64", kNotYet, 0, kUnsigned, "n"},
     {"disassemble_len32", kNotYet, 0, kUnsigned, "n"},
-    {"lbr_save", kNotYet, 0, kUnsigned, ""},
-    {"lbr_print", kNotYet, 0, kUnsigned, ""},
-    {"lbr_dump", kNotYet, 0, kUnsigned, ""},
-    {"lbr_restore", kNotYet, 0, kUnsigned, ""},
-    {"lbr_restore_by_filter", kNotYet, 0, kUnsigned, "n"},
-    {"lbr_check", kNotYet, 0, kUnsigned, ""},
+    {"lbr_save", kZero, 0, kUnsigned, ""},
+    {"lbr_print", kZero, 0, kUnsigned, ""},
+    {"lbr_dump", kZero, 0, kUnsigned, ""},
+    {"lbr_restore", kZero, 0, kUnsigned, ""},
+    {"lbr_restore_by_filter", kZero, 0, kUnsigned, "n"},
+    {"lbr_check", kZero, 0, kUnsigned, ""},
 };
 
 constexpr const char* kRegisterNames[] = {

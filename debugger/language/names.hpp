@@ -32,6 +32,7 @@ enum class FunctionForm : u8 {
     kNeg,        ///< -
     kReference,  ///< &
     kPrintf,
+    kZero,    ///< 0: this version has none of it
     kNotYet,  ///< part of the language, not available
 };
 

@@ -134,6 +134,8 @@ public:
     bool event_disable(u64 id) override { return record("disable", id); }
     bool event_clear(u64 id) override { return record("clear", id); }
     void event_sc(bool skip) override { record("sc", skip); }
+    void flush() override { calls.emplace_back("flush"); }
+    void pause() override { calls.emplace_back("pause"); }
 
 private:
     bool record(const char* what, u64 id) {

@@ -277,7 +277,13 @@ enum rs_script_opcode {
     X(EVENT_CLEAR, 1, "removes an event")                                                \
     X(EVENT_SC, 1, "short-circuits the intercepted operation")                           \
     X(EVENT_INJECT, 2, "queues an event of a type and vector")                           \
-    X(EVENT_INJECT_ERROR_CODE, 3, "the same with an error code")
+    X(EVENT_INJECT_ERROR_CODE, 3, "the same with an error code")                         \
+    X(WCSLEN32, 1, "length in 32-bit units, 0 if unreadable")                            \
+    X(WCSCMP32, 2, "-1, 0, 1; 2 unreadable")                                             \
+    X(WCSNCMP32, 3, "-1, 0, 1; 2 unreadable")                                            \
+    X(MICROSLEEP, 1, "waits that many microseconds")                                     \
+    X(FLUSH, 0, "drops text that nobody has read")                                       \
+    X(PAUSE, 0, "gives control to the debugger")
 
 enum rs_script_builtin {
 #define RS_SCRIPT_ENUM(name, arguments, text) RS_BUILTIN_##name,
