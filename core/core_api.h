@@ -32,6 +32,8 @@ struct rs_platform {
     __u32 (*this_cpu)(void);
     int (*core_online)(__u32 cpu);
     int (*pid_exists)(__u32 pid);
+    /* UTC in nanoseconds since 1970. */
+    __u64 (*realtime_ns)(void);
     /* Lets other tasks run; may be called for a long time. */
     void (*relax)(void);
     /* Returns when every NMI handler that ran at the time of the call has ended. */

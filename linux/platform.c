@@ -71,6 +71,11 @@ static int platform_pid_exists(__u32 pid)
 	return found;
 }
 
+static __u64 platform_realtime_ns(void)
+{
+	return ktime_get_real_ns();
+}
+
 u32 rs_process_request(struct rs_process *request)
 {
 	struct task_struct *leader;
@@ -110,6 +115,7 @@ const struct rs_platform rs_platform_functions = {
 	.this_cpu = platform_this_cpu,
 	.core_online = platform_core_online,
 	.pid_exists = platform_pid_exists,
+	.realtime_ns = platform_realtime_ns,
 	.relax = platform_relax,
 	.wait_for_nmi_handlers = platform_wait_for_nmi_handlers,
 };

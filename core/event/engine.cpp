@@ -36,6 +36,7 @@ Result<void> Engine::open(SharedMemory& memory, const EngineSettings& settings) 
         return Error{RS_ERR_CANNOT_CREATE};
     }
     state_->clock = Clock::from_khz(settings.tsc_khz);
+    realtime_less_tsc_ns_ = settings.realtime_less_tsc_ns;
     set_limits(settings.limits);
     state_->wake_pause_ticks = state_->clock.to_ticks(Wake::kPauseUs);
     state_->core_count = core_count_;
@@ -53,7 +54,7 @@ Result<void> Engine::open(SharedMemory& memory, const EngineSettings& settings) 
 }
 
 void Engine::flush_if_asked() {
-    if (state_->flushed_ns.load(std::memory_order_relaxed) != 0)
+    if (state_ != nullptr && state_->flushed_ns.load(std::memory_order_relaxed) != 0)
         if (const u64 time_ns = state_->flushed_ns.exchange(0, std::memory_order_acquire))
             rings().discard_older(time_ns);
 }
@@ -61,6 +62,8 @@ void Engine::flush_if_asked() {
 void Engine::set_limits(const Limits& limits) {
     const auto relaxed = std::memory_order_relaxed;
     limits_ = limits;
+    state_->local_less_tsc_ns.store(realtime_less_tsc_ns_ + limits.utc_offset_s * 1'000'000'000,
+                                    relaxed);
     state_->script_budget.store(limits.script_budget, relaxed);
     state_->script_ticks.store(state_->clock.to_ticks(limits.script_time_us), relaxed);
     state_->code_ticks.store(state_->clock.to_ticks(limits.code_time_us), relaxed);

@@ -25,8 +25,9 @@ struct CoreNumbers {
 };
 
 struct EngineSettings {
-    u32 core_count = 0;  ///< cores are numbered below this; 1 to kMaxCores
-    u64 tsc_khz = 0;     ///< 0: unknown
+    u32 core_count = 0;            ///< cores are numbered below this; 1 to kMaxCores
+    u64 tsc_khz = 0;               ///< 0: unknown
+    s64 realtime_less_tsc_ns = 0;  ///< UTC in nanoseconds since 1970 less the TSC in nanoseconds
     u64 ring_bytes = ring::kDefaultBytes;
     Limits limits;
 };
@@ -40,9 +41,9 @@ public:
     void close();
 
     const Limits& limits() const { return limits_; }
-    /// Runs that have begun keep theirs.
     /// Carries out a script's flush(), if one asked since.
     void flush_if_asked();
+    /// Runs that have begun keep theirs.
     void set_limits(const Limits& limits);
 
     u32 core_count() const { return core_count_; }
@@ -105,6 +106,7 @@ private:
 
     SharedMemory* memory_ = nullptr;
     Limits limits_;
+    s64 realtime_less_tsc_ns_ = 0;
     u32 core_count_ = 0;
     u64 ring_bytes_ = 0;
     EngineState* state_ = nullptr;

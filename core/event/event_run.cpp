@@ -201,6 +201,8 @@ void EventRun::run_script(u32 action) {
     context.stop = reinterpret_cast<const volatile u32*>(&event_.flips.stop);
     context.in_event = true;
     context.ticks_per_ms = engine.clock.ticks_per_second / 1000;
+    context.nanoseconds_per_tick = engine.clock.nanoseconds_per_tick;
+    context.local_less_tsc_ns = engine.local_less_tsc_ns.load(std::memory_order_relaxed);
     script::Frame& frame = core.frames[core.depth++];
     const script::RunResult result = script::run(
         script::ProgramView{event_.actions[action].program.in_root()}, frame, context,

@@ -4,6 +4,7 @@
 #include "script/format.hpp"
 #include "script/run_state.hpp"
 #include "x86/exception.hpp"
+#include "x86/instruction_length.hpp"
 
 namespace ringside::script {
 
@@ -25,6 +26,20 @@ u64 to_physical(RunState& run, u64 address) {
 u64 can_read(RunState& run, u64 address) {
     u8 byte = 0;
     return run.memory.read(address, &byte, 1) == RS_SCRIPT_OK;
+}
+
+/// Of the instruction at an address, which may begin in one page and end in the next.
+u32 length_of(RunState& run, u64 address, bool is_64_bit) {
+    u8 bytes[x86::kMaxInstructionBytes];
+    u32 count = 0;
+    while (count < sizeof bytes) {
+        const u32 got = run.memory.read_some(address + count, bytes + count,
+                                             static_cast<u32>(sizeof bytes) - count);
+        if (got == 0)
+            break;
+        count += got;
+    }
+    return x86::instruction_length(bytes, count, is_64_bit);
 }
 
 /// Whether an event of this type, vector and error code exists (EVT-10, EVT-11).
@@ -172,6 +187,10 @@ rs_script_error call_builtin(RunState& run, u32 builtin, const u64* arguments, u
         case RS_BUILTIN_WCSNCMP32:
             value =
                 static_cast<u64>(compare_strings(run, arguments[0], arguments[1], arguments[2], 4));
+            return RS_SCRIPT_OK;
+        case RS_BUILTIN_DISASSEMBLE_LEN:
+        case RS_BUILTIN_DISASSEMBLE_LEN32:
+            value = length_of(run, arguments[0], builtin == RS_BUILTIN_DISASSEMBLE_LEN);
             return RS_SCRIPT_OK;
         case RS_BUILTIN_MICROSLEEP:
             return sleep(run, arguments[0]);

@@ -46,6 +46,8 @@ bool has_effect(const rs_script_instruction& instruction) {
                 case RS_BUILTIN_WCSLEN32:
                 case RS_BUILTIN_WCSCMP32:
                 case RS_BUILTIN_WCSNCMP32:
+                case RS_BUILTIN_DISASSEMBLE_LEN:
+                case RS_BUILTIN_DISASSEMBLE_LEN32:
                 case RS_BUILTIN_MICROSLEEP:
                 case RS_BUILTIN_RDTSC:
                     return false;

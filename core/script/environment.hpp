@@ -31,16 +31,18 @@ protected:
 
 /// One run. All of it is read only by the VM.
 struct RunContext {
-    u64 context = 0;                        ///< $context
-    u64 event_id = 0;                       ///< $event_id, 0 in evaluate
-    u64 stage = 0;                          ///< $event_stage: 0 pre, 1 post, 2 handler
-    u64 buffer = 0;                         ///< $buffer: guest virtual address, 0 if none
-    u64 budget = RS_SCRIPT_DEFAULT_BUDGET;  ///< instructions
-    u64 deadline_tsc = ~u64{0};             ///< GuestAccess::tsc() value that ends the run
-    u64 ticks_per_ms = 1'000'000;           ///< of GuestAccess::tsc()
-    u64 lock_limit_ticks = ~u64{0};         ///< longest wait for one lock, in TSC ticks
-    const volatile u32* stop = nullptr;     ///< not 0: end the run at the next backward jump
-    bool in_event = false;                  ///< $event_tag has a value, tighter copy limits
+    u64 context = 0;                          ///< $context
+    u64 event_id = 0;                         ///< $event_id, 0 in evaluate
+    u64 stage = 0;                            ///< $event_stage: 0 pre, 1 post, 2 handler
+    u64 buffer = 0;                           ///< $buffer: guest virtual address, 0 if none
+    u64 budget = RS_SCRIPT_DEFAULT_BUDGET;    ///< instructions
+    u64 deadline_tsc = ~u64{0};               ///< GuestAccess::tsc() value that ends the run
+    u64 ticks_per_ms = 1'000'000;             ///< of GuestAccess::tsc()
+    u64 nanoseconds_per_tick = u64{1} << 32;  ///< 32 of its bits are a fraction
+    s64 local_less_tsc_ns = 0;       ///< local time since 1970 less the TSC, both in nanoseconds
+    u64 lock_limit_ticks = ~u64{0};  ///< longest wait for one lock, in TSC ticks
+    const volatile u32* stop = nullptr;  ///< not 0: end the run at the next backward jump
+    bool in_event = false;               ///< $event_tag has a value, tighter copy limits
 };
 
 /// The global variables of the session: one 8-byte slot a name, shared by all cores, accessed

@@ -79,6 +79,10 @@ u8* ScriptMemory::resolve(u64 address, usize count, bool to_write, rs_script_err
             base = const_cast<u8*>(reinterpret_cast<const u8*>(program_.bytes()));
             size = to_write ? 0 : program_.byte_count();
             break;
+        case RS_WINDOW_CLOCK:
+            base = reinterpret_cast<u8*>(frame_.clock_text);
+            size = to_write ? 0 : sizeof frame_.clock_text;
+            break;
         case RS_WINDOW_DATA:
             base = const_cast<u8*>(program_.data());
             size = program_.data_bytes();

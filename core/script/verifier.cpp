@@ -21,11 +21,6 @@ bool is_name_character(char c, bool first) {
            (!first && c >= '0' && c <= '9');
 }
 
-/// Pseudo-registers the VM has no value for yet.
-bool is_available(u32 pseudo) {
-    return pseudo < RS_PSEUDO_COUNT && pseudo != RS_PSEUDO_DATE && pseudo != RS_PSEUDO_TIME;
-}
-
 class Verifier {
 public:
     Verifier(std::span<const u8> image, const Limits& limits)
@@ -196,7 +191,7 @@ private:
             case RS_OPERAND_MACHINE:
                 return value < RS_REGISTER_COUNT ? Rule::kAccepted : Rule::kBadMachineRegister;
             case RS_OPERAND_PSEUDO:
-                return is_available(value) ? Rule::kAccepted : Rule::kBadPseudoRegister;
+                return value < RS_PSEUDO_COUNT ? Rule::kAccepted : Rule::kBadPseudoRegister;
             case RS_OPERAND_FUNCTION:
                 return value > 0 && value < header.functions.count ? Rule::kAccepted
                                                                    : Rule::kBadCall;

@@ -36,7 +36,7 @@ namespace ringside::script {
     X(kBadFormat, "arguments do not fit the format")                            \
     X(kBadMachineRegister, "unknown register")                                  \
     X(kFixedRegister, "register that cannot be written")                        \
-    X(kBadPseudoRegister, "unknown or unavailable pseudo-register")             \
+    X(kBadPseudoRegister, "unknown pseudo-register")                            \
     X(kBadBuiltin, "unknown builtin")                                           \
     X(kNotInThisContext, "builtin not allowed here")                            \
     X(kBadCall, "unknown function")                                             \

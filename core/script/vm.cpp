@@ -3,6 +3,7 @@
 // built without jump tables for switches, this table is plain read-only data.
 #include "script/vm.hpp"
 
+#include "script/calendar.hpp"
 #include "script/floating.hpp"
 #include "script/machine_registers.hpp"
 #include "script/run_state.hpp"
@@ -40,6 +41,17 @@ constexpr u64 immediate16(u16 value) {
 constexpr s64 kSmallest64 = -0x7fff'ffff'ffff'ffff - 1;
 constexpr s32 kSmallest32 = -0x7fff'ffff - 1;
 
+/// Puts today's date or the time of day where the script can read it; its address.
+u64 write_clock(RunState& run, bool is_time) {
+    const RunContext& context = run.context;
+    const auto now = static_cast<u64>(
+        static_cast<unsigned __int128>(run.guest.tsc()) * context.nanoseconds_per_tick >> 32);
+    char* const text = run.frame.clock_text[is_time];
+    const s64 local_ms = (static_cast<s64>(now) + context.local_less_tsc_ns) / 1'000'000;
+    is_time ? write_time(local_ms, text) : write_date(local_ms, text);
+    return window_address(RS_WINDOW_CLOCK, 0, is_time * sizeof run.frame.clock_text[0]);
+}
+
 u64 read_pseudo(RunState& run, u32 which) {
     switch (which) {
         case RS_PSEUDO_PID:
@@ -60,6 +72,9 @@ u64 read_pseudo(RunState& run, u32 which) {
             return run.guest.task_value(TaskValue::kUserFsBase);
         case RS_PSEUDO_IP:
             return run.guest.read_register(RS_FULL_RIP);
+        case RS_PSEUDO_DATE:
+        case RS_PSEUDO_TIME:
+            return write_clock(run, which == RS_PSEUDO_TIME);
         case RS_PSEUDO_BUFFER:
             return run.context.buffer;
         case RS_PSEUDO_CONTEXT:

@@ -27,7 +27,8 @@ struct Frame {
     u32 held_lock_count;
     u32 run_number;  ///< grows by one a run: dates the addresses of locals
     char text[RS_SCRIPT_MAX_TEXT_BYTES + 16];
-    u8 scratch[4096];  ///< copies, comparisons
+    char clock_text[2][16];  ///< of $date and $time, zero-terminated
+    u8 scratch[4096];        ///< copies, comparisons
 };
 inline constexpr usize kFrameBytes = sizeof(Frame);
 

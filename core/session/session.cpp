@@ -63,6 +63,8 @@ Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& fact
     event::EngineSettings settings;
     settings.core_count = hypervisor.core_count();
     settings.tsc_khz = facts.tsc_khz;
+    settings.realtime_less_tsc_ns = s64(
+        platform_->realtime_ns() - event::Clock::from_khz(facts.tsc_khz).to_ns(x86::read_tsc()));
     settings.ring_bytes = u64{request.msg_ring_kb ? request.msg_ring_kb : kDefaultRingKb} * 1024;
     if (request.script_budget)
         settings.limits.script_budget = request.script_budget;

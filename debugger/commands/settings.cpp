@@ -193,6 +193,10 @@ rs_settings Settings::for_root_mode(const SettingSpec* only) const {
     settings.script_time_us = number(Setting::kScriptTime);
     settings.code_time_us = number(Setting::kCodeBudget);
     settings.gather_time_ms = number(Setting::kImmFlush);
+    const time_t now = time(nullptr);
+    tm local{};
+    if (localtime_r(&now, &local) != nullptr)
+        settings.utc_offset_s = local.tm_gmtoff;
     return settings;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "language/evaluator.hpp"
 
+#include <time.h>
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -42,6 +43,14 @@ u64 ticks_per_ms() {
         return (__rdtsc() - first) / 2;
     }();
     return ticks;
+}
+
+s64 local_time_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    tm local{};
+    localtime_r(&now.tv_sec, &local);
+    return (now.tv_sec + local.tm_gmtoff) * 1'000'000'000 + now.tv_nsec;
 }
 
 }  // namespace
@@ -105,6 +114,11 @@ script::RunResult Evaluator::run(script::GuestAccess& guest, const EvaluateOptio
     context.stop = options.stop;
     context.in_event = options.in_event;
     context.ticks_per_ms = ticks_per_ms();
+    context.nanoseconds_per_tick = (u64{1'000'000} << 32) / context.ticks_per_ms;
+    context.local_less_tsc_ns =
+        local_time_ns() -
+        static_cast<s64>(
+            static_cast<unsigned __int128>(guest.tsc()) * context.nanoseconds_per_tick >> 32);
     return script::run(script::ProgramView{image_.data()}, memory_->frame, context, guest, hooks,
                        {memory_->slots, memory_->table.count()});
 }

@@ -150,9 +150,6 @@ void ExpressionChecker::check_expression(Expression& expression) {
             set_object(expression, kLongType);
             return;
         case ExpressionKind::kPseudo:
-            if (expression.value == RS_PSEUDO_DATE || expression.value == RS_PSEUDO_TIME)
-                report(Code::kNotAvailable, expression.offset,
-                       "'$" + std::string{expression.name} + "' is not available yet");
             if (expression.value == RS_PSEUDO_PEB)
                 report(Code::kAlwaysZero, expression.offset,
                        "'$peb' is always 0: Linux has no such block");

@@ -281,6 +281,8 @@ enum rs_script_opcode {
     X(WCSLEN32, 1, "length in 32-bit units, 0 if unreadable")                            \
     X(WCSCMP32, 2, "-1, 0, 1; 2 unreadable")                                             \
     X(WCSNCMP32, 3, "-1, 0, 1; 2 unreadable")                                            \
+    X(DISASSEMBLE_LEN, 1, "length of the instruction there, 0 if there is none")         \
+    X(DISASSEMBLE_LEN32, 1, "the same of 32-bit code")                                   \
     X(MICROSLEEP, 1, "waits that many microseconds")                                     \
     X(FLUSH, 0, "drops text that nobody has read")                                       \
     X(PAUSE, 0, "gives control to the debugger")
@@ -573,6 +575,7 @@ enum rs_script_window_kind {
     RS_WINDOW_GLOBAL = 1, /* offset: slot * 8 + byte */
     RS_WINDOW_LOCAL = 2,  /* offset: virtual register * 8 + byte; instance: low bits of the run */
     RS_WINDOW_STRING = 3, /* offset: into the section bytes; read-only */
+    RS_WINDOW_CLOCK = 5,  /* text of $date at 0, of $time at 16; read-only */
     RS_WINDOW_DATA = 4,   /* offset: into the section data */
 };
 

@@ -94,7 +94,8 @@ RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 #define RS_SET_GATHER_TIME (1u << 3)
 #define RS_SET_SC_REPLAY (1u << 4)
 #define RS_SET_SC_DELIVER (1u << 5)
-#define RS_SET_ALL 0x3fu
+#define RS_SET_UTC_OFFSET (1u << 6)
+#define RS_SET_ALL 0x7fu
 
 /* Presets, and the most there may be; the least is 1. */
 #define RS_DEFAULT_SCRIPT_TIME_US 200000u
@@ -104,6 +105,7 @@ RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 #define RS_MAX_SCRIPT_TIME_US 10000000u
 #define RS_MAX_CODE_TIME_US 1000000u
 #define RS_MAX_GATHER_TIME_MS 60000u
+#define RS_MAX_UTC_OFFSET_S 86400
 
 /* What the hypervisor works with, until 'unload': changes what `mask` names and tells all. A value
  * out of range: EINVAL, and nothing is changed. */
@@ -117,7 +119,8 @@ struct rs_settings {      /* 0x40 bytes */
     __u64 script_time_us; /* 0x18 a run */
     __u64 code_time_us;   /* 0x20 a run of machine code */
     __u64 gather_time_ms; /* 0x28 age limit of text of 'imm no' */
-    __u64 reserved[2];    /* 0x30 */
+    __s64 utc_offset_s;   /* 0x30 of $date and $time: local time less UTC, at most a day */
+    __u64 reserved;       /* 0x38 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_settings) == 0x40, "rs_settings");
 

@@ -39,8 +39,8 @@ TEST(TakeLimits, TakesWhatTheMaskNames) {  // AUX-5
 
 TEST(TakeLimits, RefusesAllOfABadRequest) {
     void (*const kSpoil[])(rs_settings&) = {
-        [](rs_settings& s) { s.mask |= 1u << 6; },
-        [](rs_settings& s) { s.reserved[1] = 1; },
+        [](rs_settings& s) { s.mask |= 1u << 7; },
+        [](rs_settings& s) { s.reserved = 1; },
         [](rs_settings& s) { s.sc_replay = 2; },
         [](rs_settings& s) { s.sc_deliver = 0xffff; },
         [](rs_settings& s) { s.script_budget = 0; },
@@ -50,6 +50,8 @@ TEST(TakeLimits, RefusesAllOfABadRequest) {
         [](rs_settings& s) { s.code_time_us = 1'000'001; },
         [](rs_settings& s) { s.gather_time_ms = 60'001; },
         [](rs_settings& s) { s.gather_time_ms = ~u64{0}; },
+        [](rs_settings& s) { s.mask = RS_SET_ALL, s.utc_offset_s = 86'401; },
+        [](rs_settings& s) { s.mask = RS_SET_ALL, s.utc_offset_s = -86'401; },
     };
     for (const auto spoil : kSpoil) {
         rs_settings settings = good();
