@@ -152,7 +152,7 @@ class Session:
             first = "load vmm" if load else "status"
             self.process = self.start([
                 PROGRAM, "lab", "shell", "--name", lab.name,
-                f"exec 3<>{self.PIPE}; ringside <&3"])
+                f"exec 3<>{self.PIPE}; ringside <&3 2>&1"])
             self.give(".connect local", first)
         else:
             self.process = self.start(lab.debugger_words([], load))
