@@ -45,6 +45,11 @@ u64 ticks_per_ms() {
     return ticks;
 }
 
+/// 32 bits of it are a fraction.
+u64 nanoseconds_per_tick() {
+    return (u64{1'000'000} << 32) / ticks_per_ms();
+}
+
 s64 local_time_ns() {
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
@@ -91,6 +96,10 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
     for (const std::string& name : output.compiled.globals_assigned)
         if (std::find(known_globals_.begin(), known_globals_.end(), name) == known_globals_.end())
             known_globals_.push_back(name);
+    local_less_tsc_ns_ =
+        local_time_ns() -
+        static_cast<s64>(static_cast<unsigned __int128>(guest.tsc()) * nanoseconds_per_tick() >>
+                         32);
     Collector collector;
     output.result = run(guest, options, collector);
     output.text = collector.take();
@@ -114,11 +123,8 @@ script::RunResult Evaluator::run(script::GuestAccess& guest, const EvaluateOptio
     context.stop = options.stop;
     context.in_event = options.in_event;
     context.ticks_per_ms = ticks_per_ms();
-    context.nanoseconds_per_tick = (u64{1'000'000} << 32) / context.ticks_per_ms;
-    context.local_less_tsc_ns =
-        local_time_ns() -
-        static_cast<s64>(
-            static_cast<unsigned __int128>(guest.tsc()) * context.nanoseconds_per_tick >> 32);
+    context.nanoseconds_per_tick = nanoseconds_per_tick();
+    context.local_less_tsc_ns = local_less_tsc_ns_;
     return script::run(script::ProgramView{image_.data()}, memory_->frame, context, guest, hooks,
                        {memory_->slots, memory_->table.count()});
 }

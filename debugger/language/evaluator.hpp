@@ -81,7 +81,8 @@ private:
     script::RunResult run(script::GuestAccess& guest, const EvaluateOptions& options,
                           script::EventHooks& hooks);
     std::unique_ptr<Memory> memory_;
-    std::vector<u8> image_;  ///< the last one
+    std::vector<u8> image_;      ///< the last one
+    s64 local_less_tsc_ns_ = 0;  ///< when it was compiled
     std::vector<std::string> known_globals_;
 };
 
