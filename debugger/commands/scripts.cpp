@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "commands/formats.hpp"
 #include "commands/session.hpp"
 #include "language/compiler.hpp"
 #include "language/evaluator.hpp"
@@ -13,7 +14,7 @@ namespace ringside::commands {
 namespace {
 
 /// Runs `text` here, in a thread of its own, so that Ctrl+C can end it.
-Outcome run_locally(Session& session, std::string_view text) {
+Outcome run_locally(Session& session, std::string_view text, u64& value) {
     volatile u32 stop = 0;
     bool is_done = false;
     language::ScratchGuest guest;
@@ -32,6 +33,7 @@ Outcome run_locally(Session& session, std::string_view text) {
     if (!output.compiled.ok)
         return Outcome::kFailed;
     session.output().text(output.text);
+    value = output.result.last_value;
     if (output.ok)
         return Outcome::kOk;
     if (how == transport::Wait::kInterrupted)
@@ -40,7 +42,7 @@ Outcome run_locally(Session& session, std::string_view text) {
     return Outcome::kFailed;
 }
 
-Outcome run_in_root_mode(Session& session, std::string_view text) {
+Outcome run_in_root_mode(Session& session, std::string_view text, u64& value) {
     const std::vector<std::string> globals = session.known_globals();
     const auto script = language::compile(
         text, {.known_globals = globals, .load_file = language::script_files({})});
@@ -53,6 +55,7 @@ Outcome run_in_root_mode(Session& session, std::string_view text) {
     session.add_globals(script.globals_assigned);
     session.output().text(evaluation->text);
     const rs_eval& result = evaluation->header;
+    value = result.value;
     if (result.script_error == 0)
         return Outcome::kOk;
     session.output().diagnostic("err, " + language::describe_runtime_error(
@@ -73,13 +76,27 @@ std::optional<bool> is_loaded(Session& session, Outcome& outcome) {
     return std::nullopt;
 }
 
-/// Runs `text` in root mode if there is a hypervisor to do it, else here.
-Outcome run_once(Session& session, std::string_view text) {
+/// Runs `text` in root mode if there is a hypervisor to do it, else here; `value` is that of its
+/// last print() or test_statement().
+Outcome run_once(Session& session, std::string_view text, u64& value) {
     Outcome outcome = Outcome::kOk;
     const auto loaded = is_loaded(session, outcome);
     if (!loaded)
         return outcome;
-    return *loaded ? run_in_root_mode(session, text) : run_locally(session, text);
+    return *loaded ? run_in_root_mode(session, text, value) : run_locally(session, text, value);
+}
+
+Outcome run_once(Session& session, std::string_view text) {
+    u64 value = 0;
+    return run_once(session, text, value);
+}
+
+/// The expression of a command, without a semicolon behind it.
+std::string_view expression_of(const Invocation& invocation) {
+    std::string_view expression = invocation.rest;
+    expression.remove_prefix(expression.find_first_not_of(" \t\r\n"));
+    const std::size_t last = expression.find_last_not_of(" \t\r\n;");
+    return expression.substr(0, last == std::string_view::npos ? 0 : last + 1);
 }
 
 Outcome run_evaluate(Session& session, const Invocation& invocation) {
@@ -92,11 +109,18 @@ Outcome run_evaluate(Session& session, const Invocation& invocation) {
 Outcome run_print(Session& session, const Invocation& invocation) {
     if (invocation.words.empty())
         return session.wrong_use(invocation);
-    std::string_view expression = invocation.rest;
-    expression.remove_prefix(expression.find_first_not_of(" \t\r\n"));
-    const std::size_t last = expression.find_last_not_of(" \t\r\n;");
-    expression = expression.substr(0, last == std::string_view::npos ? 0 : last + 1);
-    return run_once(session, fmt::format("print({});", expression));
+    return run_once(session, fmt::format("print({});", expression_of(invocation)));
+}
+
+Outcome run_formats(Session& session, const Invocation& invocation) {
+    if (invocation.words.empty())
+        return session.wrong_use(invocation);
+    u64 value = 0;
+    const Outcome outcome =
+        run_once(session, fmt::format("test_statement({});", expression_of(invocation)), value);
+    if (outcome == Outcome::kOk)
+        session.output().text(formats_of(value));
+    return outcome;
 }
 
 /// The values of all global variables as one script prints them, a line each.
@@ -157,6 +181,15 @@ constexpr CommandSpec kCommands[] = {
      .argument = Argument::kScript,
      .is_free_form = true,
      .run = run_evaluate},
+    {.name = ".formats",
+     .syntax = ".formats EXPR",
+     .summary = "shows the value of an expression in every notation",
+     .help =
+         "Hex, decimal, octal, binary, characters, a time (seconds since 1970, UTC), floats.\n\n"
+         "examples:\n    .formats 55 + 4\n    .formats @rax\n",
+     .argument = Argument::kScript,
+     .is_free_form = true,
+     .run = run_formats},
     {.name = "print",
      .syntax = "print EXPR",
      .summary = "shows the value of an expression in hex",

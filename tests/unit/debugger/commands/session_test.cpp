@@ -623,6 +623,14 @@ TEST_F(FilesOfSession, ScriptsRunCommandsOfAFile) {  // AUX-3
     EXPECT_THAT(fail_noisily(".script " + path("open")), HasSubstr("'{' without '}'"));
 }
 
+TEST_F(SessionTest, AValueIsShownInEveryNotation) {
+    EXPECT_THAT(run(".formats 55 + 4"), StartsWith("Hex:      00000000`00000059\nDecimal:  89\n"));
+    connect_and_load();
+    EXPECT_THAT(run(".formats 40 + 2;"), HasSubstr("Decimal:  66\n"));
+    EXPECT_THAT(fail(".formats nope"), StartsWith("line 1, column 16: unresolved variable 'nope'"));
+    EXPECT_THAT(fail(".formats"), StartsWith("err, wrong use of '.formats'"));
+}
+
 TEST_F(SessionTest, GlobalsAreShownAndCleared) {  // SCR-5
     EXPECT_EQ(run(".globals"), "no globals\n");
     run("? .local = 5;");
