@@ -30,6 +30,15 @@ struct RunState {
     }
 };
 
+struct Ending {
+    rs_script_error error;
+    u32 pc;
+    u64 operations;
+};
+/// What every run begins and ends with.
+void begin_run(const ProgramView& program, Frame& frame);
+RunResult end_run(RunState& run, const Ending& ending);
+
 /// Stop request and deadline; budget is the caller's.
 rs_script_error check_time(const RunState& run);
 

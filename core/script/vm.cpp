@@ -6,6 +6,7 @@
 #include "script/calendar.hpp"
 #include "script/floating.hpp"
 #include "script/machine_registers.hpp"
+#include "script/machine_state.hpp"
 #include "script/run_state.hpp"
 
 namespace ringside::script {
@@ -52,44 +53,6 @@ u64 write_clock(RunState& run, bool is_time) {
     return window_address(RS_WINDOW_CLOCK, 0, is_time * sizeof run.frame.clock_text[0]);
 }
 
-u64 read_pseudo(RunState& run, u32 which) {
-    switch (which) {
-        case RS_PSEUDO_PID:
-            return run.guest.task_value(TaskValue::kPid);
-        case RS_PSEUDO_TID:
-            return run.guest.task_value(TaskValue::kTid);
-        case RS_PSEUDO_CORE:
-            return run.guest.core();
-        case RS_PSEUDO_PNAME:
-            return run.guest.task_value(TaskValue::kComm);
-        case RS_PSEUDO_PROC:
-            return run.guest.task_value(TaskValue::kLeader);
-        case RS_PSEUDO_THREAD:
-            return run.guest.task_value(TaskValue::kTask);
-        case RS_PSEUDO_MM:
-            return run.guest.task_value(TaskValue::kMm);
-        case RS_PSEUDO_TEB:
-            return run.guest.task_value(TaskValue::kUserFsBase);
-        case RS_PSEUDO_IP:
-            return run.guest.read_register(RS_FULL_RIP);
-        case RS_PSEUDO_DATE:
-        case RS_PSEUDO_TIME:
-            return write_clock(run, which == RS_PSEUDO_TIME);
-        case RS_PSEUDO_BUFFER:
-            return run.context.buffer;
-        case RS_PSEUDO_CONTEXT:
-            return run.context.context;
-        case RS_PSEUDO_EVENT_ID:
-            return run.context.event_id;
-        case RS_PSEUDO_EVENT_TAG:
-            return run.context.in_event ? 0x1000000 + run.context.event_id : 0;
-        case RS_PSEUDO_EVENT_STAGE:
-            return run.context.stage;
-        default:
-            return 0;
-    }
-}
-
 /// A read-modify-write of 4 or 8 bytes anywhere a script may write. `operation` gives the new
 /// value.
 template <class Operation>
@@ -110,22 +73,15 @@ rs_script_error update_atomically(RunState& run, u64 address, u32 size, Operatio
     }
 }
 
-struct Ending {
-    rs_script_error error;
-    u32 pc;
-    u64 operations;
-};
-
-/// Runs from the first instruction to a RETURN or an error.
-Ending interpret(RunState& run, GlobalStore globals) {
+/// Runs from the first instruction of `code` to a RETURN or an error.
+Ending interpret(RunState& run, GlobalStore globals, const rs_script_instruction* const code,
+                 u64* r) {
     static const void* const labels[] = {
 #define RS_SCRIPT_ROW(name, a, b, c, text) &&op_##name,
         RS_SCRIPT_OPCODE_TABLE(RS_SCRIPT_ROW)
 #undef RS_SCRIPT_ROW
     };
-    const rs_script_instruction* const code = run.program.code();
     const u64* const constants = run.program.constants();
-    u64* r = run.frame.registers;
     u32 depth = 0;
     const u64 budget = run.context.budget;
     const rs_script_instruction* pc = code;
@@ -135,6 +91,7 @@ Ending interpret(RunState& run, GlobalStore globals) {
     u64 next_check = budget + 1 < kTimeCheckInterval ? budget + 1 : kTimeCheckInterval;
     rs_script_instruction in;
     rs_script_error error = RS_SCRIPT_OK;
+    u64 returned = 0;
 
 // The loop's grammar: fetch and go on; go on at a target; stop with an error.
 #define NEXT                 \
@@ -252,23 +209,24 @@ backward:
     }
     NEXT;
 
-op_RETURN : {
-    u64 result = 0;
+op_RETURN:
+    returned = 0;
     goto back;
 op_RETURN_VALUE:
-    result = A;
+    returned = A;
 back:
     if (depth == 0)
         goto stopped;
-    const Frame::Call& call = run.frame.calls[--depth];
-    operations += static_cast<u64>(pc - block);
-    run.frame.top = static_cast<u32>(r - run.frame.registers);
-    r = run.frame.registers + call.base;
-    r[call.to] = result;
-    pc = code + call.return_pc;
-    block = pc;
-    NEXT;
-}
+    {
+        const Frame::Call& call = run.frame.calls[--depth];
+        operations += static_cast<u64>(pc - block);
+        run.frame.top = static_cast<u32>(r - run.frame.registers);
+        r = run.frame.registers + call.base;
+        r[call.to] = returned;
+        pc = code + call.return_pc;
+        block = pc;
+        NEXT;
+    }
 op_CALL : {
     const rs_script_function& function = run.program.function(in.c);
     const u32 base = static_cast<u32>(r - run.frame.registers);
@@ -486,6 +444,44 @@ stopped:
 
 }  // namespace
 
+u64 read_pseudo(RunState& run, u32 which) {
+    switch (which) {
+        case RS_PSEUDO_PID:
+            return run.guest.task_value(TaskValue::kPid);
+        case RS_PSEUDO_TID:
+            return run.guest.task_value(TaskValue::kTid);
+        case RS_PSEUDO_CORE:
+            return run.guest.core();
+        case RS_PSEUDO_PNAME:
+            return run.guest.task_value(TaskValue::kComm);
+        case RS_PSEUDO_PROC:
+            return run.guest.task_value(TaskValue::kLeader);
+        case RS_PSEUDO_THREAD:
+            return run.guest.task_value(TaskValue::kTask);
+        case RS_PSEUDO_MM:
+            return run.guest.task_value(TaskValue::kMm);
+        case RS_PSEUDO_TEB:
+            return run.guest.task_value(TaskValue::kUserFsBase);
+        case RS_PSEUDO_IP:
+            return run.guest.read_register(RS_FULL_RIP);
+        case RS_PSEUDO_DATE:
+        case RS_PSEUDO_TIME:
+            return write_clock(run, which == RS_PSEUDO_TIME);
+        case RS_PSEUDO_BUFFER:
+            return run.context.buffer;
+        case RS_PSEUDO_CONTEXT:
+            return run.context.context;
+        case RS_PSEUDO_EVENT_ID:
+            return run.context.event_id;
+        case RS_PSEUDO_EVENT_TAG:
+            return run.context.in_event ? 0x1000000 + run.context.event_id : 0;
+        case RS_PSEUDO_EVENT_STAGE:
+            return run.context.stage;
+        default:
+            return 0;
+    }
+}
+
 rs_script_error check_time(const RunState& run) {
     if (run.context.stop != nullptr && *run.context.stop != 0)
         return RS_SCRIPT_STOPPED;
@@ -499,22 +495,37 @@ RunResult run(const ProgramView& program, Frame& frame, const RunContext& contex
         result.error = RS_SCRIPT_BAD_PROGRAM;
         return result;
     }
+    begin_run(program, frame);
+    RunState state{program, frame, context, guest, hooks, {program, frame, guest, globals}};
+    return end_run(state, interpret(state, globals, program.code(), frame.registers));
+}
+
+rs_script_error step(RunState& run, GlobalStore globals, const rs_script_instruction& instruction,
+                     u64* registers) {
+    // The end of the run follows it: the interpreter's loop ends behind it.
+    const rs_script_instruction code[2] = {instruction, {RS_OP_RETURN, 0, 0, 0}};
+    return interpret(run, globals, code, registers).error;
+}
+
+void begin_run(const ProgramView& program, Frame& frame) {
     ++frame.run_number;
     frame.held_lock_count = 0;
     const u32 registers = program.function(0).registers;
     for (u32 i = 0; i < registers; ++i)
         frame.registers[i] = 0;
     frame.top = registers;
-    RunState state{program, frame, context, guest, hooks, {program, frame, guest, globals}};
-    const Ending ending = interpret(state, globals);
+}
+
+RunResult end_run(RunState& run, const Ending& ending) {
     if (ending.error != RS_SCRIPT_OK)
-        release_locks(state);
+        release_locks(run);
+    RunResult result;
     result.error = ending.error;
-    result.pc = ending.pc;
-    result.value = ending.error == RS_SCRIPT_OK ? 0 : state.error_value;
+    result.pc = ending.error == RS_SCRIPT_OK ? 0 : ending.pc;
+    result.value = ending.error == RS_SCRIPT_OK ? 0 : run.error_value;
     result.operations = ending.operations;
-    result.last_value = state.last_value;
-    result.has_value = state.has_value;
+    result.last_value = run.last_value;
+    result.has_value = run.has_value;
     return result;
 }
 

@@ -52,6 +52,7 @@ struct Request {
     std::string budget;
     u64 rounds = 1000;
     bool is_event = false;
+    bool interprets = false;
     bool json = false;
 };
 
@@ -182,6 +183,7 @@ int run_script(const Request& request) {
     options.file_name = request.file;
     options.stop = &interrupted;
     options.in_event = request.is_event;
+    options.machine_code = !request.interprets;
     if (!request.budget.empty())
         options.budget = *number(request.budget);
     signal(SIGINT, on_interrupt);
@@ -228,6 +230,7 @@ int bench_script(const Request& request) {
     language::EvaluateOptions options;
     options.file_name = request.file;
     options.in_event = request.is_event;
+    options.machine_code = !request.interprets;
     const language::EvaluateOutput first = evaluator.evaluate(request.text, desk, options);
     if (!first.ok) {
         std::fprintf(stderr, "err, %s\n", first.error.c_str());
@@ -281,6 +284,8 @@ int script_tool(const std::vector<std::string>& arguments) {
     bench->add_option("--runs", request.rounds, "how often it runs (1000)")
         ->option_text("N")
         ->check(CLI::PositiveNumber);
+    for (CLI::App* command : {run, bench})
+        command->add_flag("--interpreter", request.interprets, "without machine code");
     try {
         std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};
         app.parse(reversed);

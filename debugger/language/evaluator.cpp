@@ -100,6 +100,10 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
         local_time_ns() -
         static_cast<s64>(static_cast<unsigned __int128>(guest.tsc()) * nanoseconds_per_tick() >>
                          32);
+    if (options.machine_code)
+        (void)executable_.make(script::ProgramView{image_.data()});
+    else
+        executable_.release();
     Collector collector;
     output.result = run(guest, options, collector);
     output.text = collector.take();
@@ -125,8 +129,12 @@ script::RunResult Evaluator::run(script::GuestAccess& guest, const EvaluateOptio
     context.ticks_per_ms = ticks_per_ms();
     context.nanoseconds_per_tick = nanoseconds_per_tick();
     context.local_less_tsc_ns = local_less_tsc_ns_;
-    return script::run(script::ProgramView{image_.data()}, memory_->frame, context, guest, hooks,
-                       {memory_->slots, memory_->table.count()});
+    const script::ProgramView program{image_.data()};
+    const script::GlobalStore globals{memory_->slots, memory_->table.count()};
+    return executable_.is_empty()
+               ? script::run(program, memory_->frame, context, guest, hooks, globals)
+               : script::run_machine_code(executable_.code(), program, memory_->frame, context,
+                                          guest, hooks, globals);
 }
 
 }  // namespace ringside::language

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "language/compiler.hpp"
+#include "language/executable.hpp"
 #include "script/globals.hpp"
 #include "script/guest_access.hpp"
 #include "script/vm.hpp"
@@ -43,7 +44,8 @@ private:
 struct EvaluateOptions {
     std::string file_name;
     const SymbolResolver* symbols = nullptr;
-    bool in_event = false;  ///< as an event's script
+    bool machine_code = true;  ///< else the interpreter runs it
+    bool in_event = false;     ///< as an event's script
     u64 budget = RS_SCRIPT_EVALUATE_BUDGET;
     const volatile u32* stop = nullptr;  ///< not 0: end the run (Ctrl+C)
 };
@@ -82,6 +84,7 @@ private:
                           script::EventHooks& hooks);
     std::unique_ptr<Memory> memory_;
     std::vector<u8> image_;      ///< the last one
+    Executable executable_;      ///< made of it
     s64 local_less_tsc_ns_ = 0;  ///< when it was compiled
     std::vector<std::string> known_globals_;
 };
