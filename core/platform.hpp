@@ -20,6 +20,10 @@ inline constexpr u64 kRootLapicBase = 0x0000'0800'0000'0000;
 /// And those of the IO-APICs, one after the other.
 inline constexpr u64 kRootIoApicBase = kRootLapicBase + kPageSize;
 
+/// Where root mode executes the machine code of scripts: not writable there.
+inline constexpr u64 kRootCodeBase = 0x0000'0900'0000'0000;
+inline constexpr usize kCodePoolBytes = 1024 * 1024;
+
 /// The memory of root mode. Every page is marked as owned while it is in use, so that no script
 /// reaches it.
 class RootMemory final : public event::SharedMemory, public memory::PageSource {
@@ -37,6 +41,14 @@ public:
     void release(void* memory, usize bytes) override;
     void* allocate_for_user(usize bytes) override;
     void release_for_user(void* memory, usize bytes) override;
+    u8* allocate_code(usize bytes) override;
+    void release_code(u8* code, usize bytes) override;
+    u64 code_in_root(const u8* code) override {
+        return kRootCodeBase + static_cast<u64>(code - code_pool_);
+    }
+    /// Takes the memory of allocate_code(); null: there is none, and scripts are interpreted.
+    const u8* open_code_pool();
+    void close_code_pool();
     s64 root_delta() override { return s64(kRootWindowBase - direct_map_); }
     u64 direct_map() const { return direct_map_; }
 
@@ -78,6 +90,10 @@ private:
     static_assert(sizeof(PageIndex) == kPageSize);
 
     bool mark(void* memory, usize bytes, bool owned);
+
+    static constexpr u32 kCodePages = kCodePoolBytes / kPageSize;
+    u8* code_pool_ = nullptr;
+    bool code_page_taken_[kCodePages] = {};
 
     const rs_platform* platform_ = nullptr;
     u64 direct_map_ = 0;

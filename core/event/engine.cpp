@@ -64,6 +64,7 @@ void Engine::set_limits(const Limits& limits) {
     limits_ = limits;
     state_->local_less_tsc_ns.store(realtime_less_tsc_ns_ + limits.utc_offset_s * 1'000'000'000,
                                     relaxed);
+    state_->uses_machine_code.store(limits.jit, relaxed);
     state_->script_budget.store(limits.script_budget, relaxed);
     state_->script_ticks.store(state_->clock.to_ticks(limits.script_time_us), relaxed);
     state_->code_ticks.store(state_->clock.to_ticks(limits.code_time_us), relaxed);

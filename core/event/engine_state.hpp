@@ -58,6 +58,7 @@ struct EngineState {
     std::atomic<u64> script_ticks;   // TSC ticks a run; of machine code and of gathering likewise
     std::atomic<u64> code_ticks;
     std::atomic<u64> gather_ticks;
+    std::atomic<bool> uses_machine_code;
     std::atomic<s64> local_less_tsc_ns;  // local time less the TSC, both in nanoseconds
     std::atomic<u64> flushed_ns;  // messages of scripts before that time are to be dropped; 0: none
     u64 wake_pause_ticks = 0;

@@ -4,6 +4,7 @@
 #include "base/memory.hpp"
 #include "event/adoption.hpp"
 #include "event/send.hpp"
+#include "script/machine_code.hpp"
 
 namespace ringside::event {
 namespace {
@@ -204,9 +205,16 @@ void EventRun::run_script(u32 action) {
     context.nanoseconds_per_tick = engine.clock.nanoseconds_per_tick;
     context.local_less_tsc_ns = engine.local_less_tsc_ns.load(std::memory_order_relaxed);
     script::Frame& frame = core.frames[core.depth++];
-    const script::RunResult result = script::run(
-        script::ProgramView{event_.actions[action].program.in_root()}, frame, context,
-        arrival_.guest, *this, {.slots = engine.globals.in_root(), .count = RS_SCRIPT_MAX_GLOBALS});
+    const Action& what = event_.actions[action];
+    const script::ProgramView program{what.program.in_root()};
+    const script::GlobalStore globals{.slots = engine.globals.in_root(),
+                                      .count = RS_SCRIPT_MAX_GLOBALS};
+    const script::RunResult result =
+        what.machine_code != 0 && engine.uses_machine_code.load(std::memory_order_relaxed)
+            ? script::run_machine_code({.code = reinterpret_cast<const u8*>(what.machine_code),
+                                        .offsets = what.offsets.in_root()},
+                                       program, frame, context, arrival_.guest, *this, globals)
+            : script::run(program, frame, context, arrival_.guest, *this, globals);
     --core.depth;
     if (result.error == RS_SCRIPT_OK) {
         if (event_.flips.consecutive_errors.load(std::memory_order_relaxed) != 0)

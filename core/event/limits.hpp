@@ -13,6 +13,7 @@ struct Limits {
     u64 script_budget = RS_SCRIPT_DEFAULT_BUDGET;  ///< operations a run (SCR-7)
     u64 script_time_us = RS_DEFAULT_SCRIPT_TIME_US;
     u64 code_time_us = RS_DEFAULT_CODE_TIME_US;      ///< a run of machine code (CTX-10)
+    bool jit = true;                                 ///< machine code for scripts of events
     s64 utc_offset_s = 0;                            ///< of $date and $time
     u64 gather_time_ms = RS_DEFAULT_GATHER_TIME_MS;  ///< longest time text is kept (MSG-3)
 };

@@ -3,6 +3,7 @@
 
 #include "base/bits.hpp"
 #include "base/memory.hpp"
+#include "script/machine_code.hpp"
 #include "script/verifier.hpp"
 
 namespace ringside::event {
@@ -201,12 +202,41 @@ Result<Action> Registry::load_action(const ActionImage& image) {
         release_action(action);
         return Error{RS_ERR_BAD_ACTION, image.header.script_pointer};
     }
+    make_machine_code(action, *program);
     return action;
+}
+
+/// Where there is no room for it, the script is interpreted.
+void Registry::make_machine_code(Action& action, const Program& program) {
+    SharedMemory& memory = engine_->memory();
+    const script::ProgramView view{program.image};
+    const u32 count = view.code_count();
+    auto* const offsets = static_cast<u32*>(memory.allocate(count * sizeof(u32)));
+    if (offsets == nullptr)
+        return;
+    const std::span<u32> table{offsets, count};
+    const usize bytes = script::translate(view, {}, table);
+    u8* const code = memory.allocate_code(bytes);
+    if (code == nullptr) {
+        memory.release(offsets, count * sizeof(u32));
+        return;
+    }
+    (void)script::translate(view, {code, bytes}, table);
+    action.offsets = RootPointer<const u32>::from_guest(offsets, memory.root_delta());
+    action.instruction_count = count;
+    action.machine_code_bytes = static_cast<u32>(bytes);
+    action.machine_code_in_guest = code;
+    action.machine_code = memory.code_in_root(code);
 }
 
 void Registry::release_action(const Action& action) {
     SharedMemory& memory = engine_->memory();
     release_code(action.code);
+    if (action.machine_code != 0) {
+        memory.release_code(action.machine_code_in_guest, action.machine_code_bytes);
+        memory.release(const_cast<u32*>(action.offsets.in_guest(memory.root_delta())),
+                       action.instruction_count * sizeof(u32));
+    }
     if (action.program_bytes != 0)
         memory.release(const_cast<u8*>(action.program.in_guest(memory.root_delta())),
                        action.program_bytes);

@@ -73,6 +73,7 @@ private:
     };
 
     Result<Program> load_program(std::span<const u8> payload, bool in_event);
+    void make_machine_code(Action& action, const Program& program);
     Result<Code> load_code(std::span<const u8> bytes);
     void release_code(const Code& code);
     Result<Action> load_action(const ActionImage& image);

@@ -20,6 +20,13 @@ public:
     /// address of guest context, as they may any kernel memory.
     virtual void* allocate_for_user(usize bytes) = 0;
     virtual void release_for_user(void* memory, usize bytes) = 0;
+    /// Memory that root mode executes and cannot write there, one piece for a script's machine
+    /// code; the address is the one of guest context, which writes it. Null: no room, or no such
+    /// memory.
+    virtual u8* allocate_code(usize /*bytes*/) { return nullptr; }
+    virtual void release_code(u8* /*code*/, usize /*bytes*/) {}
+    /// Where root mode executes it.
+    virtual u64 code_in_root(const u8* /*code*/) { return 0; }
     /// What root mode adds to an address of guest context; constant while memory is in use.
     virtual s64 root_delta() = 0;
 

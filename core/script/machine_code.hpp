@@ -19,11 +19,8 @@ struct MachineCode {
     bool is_empty() const { return code == nullptr; }
 };
 
-/// Bytes of code that translate() needs at most.
-usize machine_code_room(const ProgramView& program);
-
 /// Translates the program. `offsets` has an element an instruction.
-/// @return bytes of code, 0 if `to` is too small
+/// @return bytes of code; if that is more than `to` has, nothing there is of use
 usize translate(const ProgramView& program, std::span<u8> to, std::span<u32> offsets);
 
 /// As run(), by machine code.

@@ -11,8 +11,6 @@ namespace ringside::script {
 
 namespace {
 
-constexpr u32 kBytesAnInstruction = 192;  ///< most that one takes, its error exits included
-constexpr u32 kFixedBytes = 256;
 constexpr u32 kNothing = ~u32{0};
 
 // RBX: virtual registers of the function. R12: state. R13: globals. R15: operations left.
@@ -68,15 +66,13 @@ public:
         : program_{program}, to_{to}, offsets_{offsets} {}
 
     usize run() {
-        if (to_.size() < machine_code_room(program_) || offsets_.size() < program_.code_count())
-            return 0;
         mark_leaders();
         // No instruction's length depends on where a jump leads: the second pass knows all offsets.
         emit();
         emit();
         for (u32 pc = 0; pc < program_.code_count(); ++pc)
             offsets_[pc] &= ~kLeader;
-        return at_ <= to_.size() ? at_ : 0;
+        return at_;
     }
 
 private:
@@ -121,6 +117,7 @@ private:
     }
 
     // ---- bytes ----
+    /// Behind the end of the room bytes are only counted.
     void byte(u8 value) {
         if (at_ < to_.size())
             to_[at_] = value;
@@ -187,7 +184,11 @@ private:
         bytes({0xeb, 0});
         return at_;
     }
-    void land(u32 from) { to_[from - 1] = static_cast<u8>(at_ - from); }
+    void land(u32 from) { patch(from - 1, static_cast<u8>(at_ - from)); }
+    void patch(u32 at, u8 value) {
+        if (at < to_.size())
+            to_[at] = value;
+    }
 
     void relative(u32 offset) { u32_at(offset - (at_ + 4)); }
     void jump_to(u32 target) {
@@ -296,7 +297,7 @@ private:
             jump_to(target);
             const u32 distance = at_ - (field + 4);
             for (u32 i = 0; i < 4; ++i)
-                to_[field + i] = static_cast<u8>(distance >> 8 * i);
+                patch(field + i, static_cast<u8>(distance >> 8 * i));
             cached_ = cached;
             return;
         }
@@ -646,10 +647,6 @@ void Translator::instruction(u32 pc, const rs_script_instruction& in) {
 }
 
 }  // namespace
-
-usize machine_code_room(const ProgramView& program) {
-    return usize{program.code_count()} * kBytesAnInstruction + kFixedBytes;
-}
 
 usize translate(const ProgramView& program, std::span<u8> to, std::span<u32> offsets) {
     return Translator{program, to, offsets}.run();

@@ -189,6 +189,10 @@ Result<void> Hypervisor::build_host_tables(const rs_kernel_facts& facts) {
                          kHostRights | page::kNoExecute, 2));
     }
     RS_TRY(map_devices(table));
+    // Without it scripts are interpreted.
+    if (const u8* pool = memory_.open_code_pool())
+        RS_TRY(table.map(kRootCodeBase, kCodePoolBytes, memory_.physical(pool),
+                         page::kAccessed | page::kDirty, 1));
     return copy_image(table, facts);
 }
 
@@ -433,6 +437,7 @@ void Hypervisor::release() {
     if (host_idt_)
         memory_.release(host_idt_, kPageSize);
     host_idt_ = nullptr;
+    memory_.close_code_pool();
     memory_.release_pages();
     for (u32 i = 0; i < memory::OwnedPages::kMaxChunks; ++i)
         if (const u64 map = machine_->owned.map_of(i))

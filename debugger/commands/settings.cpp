@@ -54,7 +54,7 @@ constexpr SettingSpec kSpecs[] = {
      RS_SET_CODE_TIME,
      true,
      "microseconds of a run of machine code"},
-    {"jit", kOnOff, kOn, 0, 0, 0, false, "machine code for scripts of events"},
+    {"jit", kOnOff, kOn, 0, 0, RS_SET_JIT, true, "machine code for scripts of events"},
     {"linkloss",
      {"wait", "go", ""},
      0,
@@ -193,6 +193,7 @@ rs_settings Settings::for_root_mode(const SettingSpec* only) const {
     settings.script_time_us = number(Setting::kScriptTime);
     settings.code_time_us = number(Setting::kCodeBudget);
     settings.gather_time_ms = number(Setting::kImmFlush);
+    settings.jit = is_on(Setting::kJit);
     const time_t now = time(nullptr);
     tm local{};
     if (localtime_r(&now, &local) != nullptr)

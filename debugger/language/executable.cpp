@@ -7,15 +7,15 @@ namespace ringside::language {
 
 bool Executable::make(const script::ProgramView& program) {
     release();
-    const usize room = script::machine_code_room(program);
+    offsets_.resize(program.code_count());
+    const usize room = script::translate(program, {}, offsets_);
     void* memory = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return false;
     memory_ = memory;
     bytes_ = room;
-    offsets_.resize(program.code_count());
-    if (script::translate(program, {static_cast<u8*>(memory), room}, offsets_) == 0 ||
-        mprotect(memory, room, PROT_READ | PROT_EXEC) != 0) {
+    (void)script::translate(program, {static_cast<u8*>(memory), room}, offsets_);
+    if (mprotect(memory, room, PROT_READ | PROT_EXEC) != 0) {
         release();
         return false;
     }

@@ -95,7 +95,8 @@ RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 #define RS_SET_SC_REPLAY (1u << 4)
 #define RS_SET_SC_DELIVER (1u << 5)
 #define RS_SET_UTC_OFFSET (1u << 6)
-#define RS_SET_ALL 0x7fu
+#define RS_SET_JIT (1u << 7)
+#define RS_SET_ALL 0xffu
 
 /* Presets, and the most there may be; the least is 1. */
 #define RS_DEFAULT_SCRIPT_TIME_US 200000u
@@ -120,7 +121,7 @@ struct rs_settings {      /* 0x40 bytes */
     __u64 code_time_us;   /* 0x20 a run of machine code */
     __u64 gather_time_ms; /* 0x28 age limit of text of 'imm no' */
     __s64 utc_offset_s;   /* 0x30 of $date and $time: local time less UTC, at most a day */
-    __u64 reserved;       /* 0x38 */
+    __u64 jit;            /* 0x38 0 or 1: machine code for the scripts of events */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_settings) == 0x40, "rs_settings");
 

@@ -39,8 +39,8 @@ TEST(TakeLimits, TakesWhatTheMaskNames) {  // AUX-5
 
 TEST(TakeLimits, RefusesAllOfABadRequest) {
     void (*const kSpoil[])(rs_settings&) = {
-        [](rs_settings& s) { s.mask |= 1u << 7; },
-        [](rs_settings& s) { s.reserved = 1; },
+        [](rs_settings& s) { s.mask |= 1u << 8; },
+        [](rs_settings& s) { s.jit = 2; },
         [](rs_settings& s) { s.sc_replay = 2; },
         [](rs_settings& s) { s.sc_deliver = 0xffff; },
         [](rs_settings& s) { s.script_budget = 0; },

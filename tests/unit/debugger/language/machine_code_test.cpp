@@ -197,17 +197,18 @@ TEST_F(MachineCode, AgreesOnRandomPrograms) {
     EXPECT_GT(accepted, rounds / 20);
 }
 
-TEST_F(MachineCode, NeedsRoom) {
-    CompileOutput output = compile("x = 1;", {});
-    script::GlobalTable table{};
-    ASSERT_TRUE(script::link(output.image, table));
+TEST_F(MachineCode, IsMeasuredBeforeThereIsRoom) {
+    CompileOutput output = compile("x = 1; while (x < 5) { x++; }", {});
+    const auto table = std::make_unique<script::GlobalTable>();
+    ASSERT_TRUE(script::link(output.image, *table));
     const script::ProgramView program{output.image.data()};
-    std::vector<u8> code(script::machine_code_room(program) - 1);
     std::vector<u32> offsets(program.code_count());
-    EXPECT_EQ(script::translate(program, code, offsets), 0u);
-    code.resize(code.size() + 1);
-    EXPECT_EQ(script::translate(program, code, std::span{offsets}.first(1)), 0u);
-    EXPECT_GT(script::translate(program, code, offsets), 0u);
+    const usize bytes = script::translate(program, {}, offsets);
+    std::vector<u8> code(bytes + 8, 0xa5);
+    EXPECT_EQ(script::translate(program, std::span{code}.first(bytes), offsets), bytes);
+    EXPECT_EQ(script::translate(program, std::span{code}.first(bytes - 1), offsets), bytes);
+    for (usize i = bytes; i < code.size(); ++i)
+        EXPECT_EQ(code[i], 0xa5);
 }
 
 }  // namespace
