@@ -436,7 +436,7 @@ static void messages(void) {
     check(settings.code_time_us == 20000 && settings.gather_time_ms == 250 &&
               settings.sc_replay == 1 && settings.script_budget == 1000000,
           "other settings");
-    settings.mask = 0x40;
+    settings.mask = RS_SET_ALL + 1;
     expect("settings, mask", request(RS_IOC_SETTINGS, &settings), EINVAL, settings.error,
            RS_ERR_BAD_IMAGE);
     expect("flush, reserved", request(RS_IOC_FLUSH, &flush), EINVAL, flush.error, RS_ERR_BAD_IMAGE);

@@ -49,7 +49,7 @@ protected:
         test::ScriptGuest guest;
         guest.map(kMemory, std::vector<u8>(64, 0x41));
         for (u32 i = 0; i < 16; ++i)
-            guest.registers[i] = 0x1111'1111'1111'1111 * i;
+            guest.registers[i] = u64{0x1111'1111'1111'1111} * i;
         guest.registers[RS_FULL_RDI] = kMemory;
         const auto table = std::make_unique<script::GlobalTable>();
         EXPECT_TRUE(script::link(image, *table));
