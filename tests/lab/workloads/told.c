@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * How soon a reader has what a script prints. An event registered by a command line without a word
- * on messages prints twice a trigger; vector f1 is raised on core 0 N times, with nothing to tell in
- * between for a while.
+ * on messages prints twice a trigger; vector f1 is raised on core 0 N times, with nothing to tell
+ * in between for a while.
  *
  * usage: told N     prints, a trigger a line: kinds of its two messages, microseconds from before
  *                   the interrupt was asked for until the first was read
