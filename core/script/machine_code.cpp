@@ -86,9 +86,14 @@ const u8* helper_return(MachineState* state, u64* registers, u64 value) {
 
 }  // namespace
 
-RunResult run_machine_code(const MachineCode& machine_code, const ProgramView& program,
-                           Frame& frame, const RunContext& context, GuestAccess& guest,
-                           EventHooks& hooks, GlobalStore globals) {
+// A sanitizer that looks for a function's type in front of it finds none before machine code.
+#if defined(__clang__)
+__attribute__((no_sanitize("function")))
+#endif
+RunResult
+run_machine_code(const MachineCode& machine_code, const ProgramView& program, Frame& frame,
+                 const RunContext& context, GuestAccess& guest, EventHooks& hooks,
+                 GlobalStore globals) {
     static const u32 never = 0;
     RunResult result;
     if (program.empty() || !program.is_linked()) {

@@ -197,12 +197,40 @@ private:
     void check_statement() {
         if (statement_.text.size() > kMaxStatementBytes)
             return fail("more than 2048 bytes in one statement", statement_.source_at(0));
+        if (check_operators())
+            return;
         const std::string_view text = without_labels(statement_.text);
         if (text.starts_with('.'))
             return check_directive(text);
         const auto name_end = std::ranges::find_if_not(text, is_name_character);
         if (trim({name_end, text.end()}).starts_with('='))
             fail("'=' is refused", statement_.source_at(0), "'.set name, value' names a value");
+    }
+
+    /// The assembler divides without looking at the divisor, and the program would end with it.
+    bool check_operators() {
+        const std::string& text = statement_.text;
+        char quote = '\0';
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            const char c = text[i];
+            if (quote != '\0') {
+                if (c == '\\')
+                    ++i;
+                else if (c == quote)
+                    quote = '\0';
+            } else if (c == '"' || c == '\'') {
+                quote = c;
+            } else if (c == '/' || c == '%') {
+                fail(std::string{"'"} + c + "' is refused", statement_.source_at(i),
+                     c == '%' ? "registers are written without '%'" : "divide by hand");
+                return true;
+            }
+        }
+        if (const auto at = find_word(lower(text), "mod"); at != std::string::npos) {
+            fail("'mod' is refused", statement_.source_at(at), "divide by hand");
+            return true;
+        }
+        return false;
     }
 
     void check_directive(std::string_view text) {

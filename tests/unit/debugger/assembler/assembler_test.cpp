@@ -144,6 +144,16 @@ TEST(Assembler, CutsNoAddress) {
               "648b042528000000");
 }
 
+TEST(Assembler, DoesNotDivide) {  // LLVM would, by zero as well
+    EXPECT_EQ(assembled("mov rax, 5 / 0"), "assembler: '/' is refused at statement 1 @11");
+    EXPECT_EQ(assembled("nop; mov rax, 5 % 0"), "assembler: '%' is refused at statement 2 @16");
+    EXPECT_EQ(assembled("mov rax, 5 MOD 0"), "assembler: 'mod' is refused at statement 1 @11");
+    EXPECT_EQ(assembled(".quad 1 / 0"), "assembler: '/' is refused at statement 1 @8");
+    EXPECT_EQ(assembled("mov %rax, 1"), "assembler: '%' is refused at statement 1 @4");
+    EXPECT_EQ(hint("mov %rax, 1"), "registers are written without '%'");
+    EXPECT_EQ(assembled("mov al, '/'; .ascii \"%/\""), "b02f252f");
+}
+
 TEST(Assembler, RefusesWhatNeedsAnAddressOfTheCode) {
     EXPECT_EQ(assembled("nop; mov rax, offset l; l:"),
               "assembler: needs an address that is not known before the code runs at "
