@@ -154,9 +154,10 @@ void flush_messages(CoreState& core, u64 now_tsc) {
     core.engine->flushed_ns.store(core.engine->clock.to_ns(now_tsc), std::memory_order_release);
 }
 
-void EventRun::pause() {
-    if (event_.flips.has_warned_pause.exchange(1, std::memory_order_relaxed) == 0)
-        report({.code = RS_NOTICE_NO_PAUSE,
+/// Tells what a script did in vain, once for each event.
+void EventRun::notice_once(std::atomic<u32>& was_told, u32 code) {
+    if (was_told.exchange(1, std::memory_order_relaxed) == 0)
+        report({.code = code,
                 .action = 0,
                 .pc = 0,
                 .suppressed = 0,
@@ -166,21 +167,15 @@ void EventRun::pause() {
                arrival_.guest.tsc());
 }
 
+void EventRun::pause() {
+    notice_once(event_.flips.has_warned_pause, RS_NOTICE_NO_PAUSE);
+}
+
 void EventRun::event_sc(bool skip) {
-    if (arrival_.stage == RS_STAGE_PRE) {
+    if (arrival_.stage == RS_STAGE_PRE)
         ignores_ = skip;
-        return;
-    }
-    if (event_.flips.has_warned_sc.exchange(1, std::memory_order_relaxed) != 0)
-        return;
-    report({.code = RS_NOTICE_SC_IN_POST,
-            .action = 0,
-            .pc = 0,
-            .suppressed = 0,
-            .value = 0,
-            .disabled = 0,
-            .kind = RS_DIAG_NOTICE},
-           arrival_.guest.tsc());
+    else
+        notice_once(event_.flips.has_warned_sc, RS_NOTICE_SC_IN_POST);
 }
 
 void EventRun::run_script(u32 action) {

@@ -74,6 +74,7 @@ private:
     void gather(const char* text, u32 length);
     void report(const rs_diagnostic& diagnostic, u64 now);
     bool may_report(u64 now);
+    void notice_once(std::atomic<u32>& was_told, u32 code);
     bool flip(u64 id, Flip flip);
 
     Arrival& arrival_;

@@ -95,6 +95,13 @@ run_machine_code(const MachineCode& machine_code, const ProgramView& program, Fr
                  const RunContext& context, GuestAccess& guest, EventHooks& hooks,
                  GlobalStore globals) {
     static const u32 never = 0;
+    // By the order of Helper.
+    static void* const helpers[] = {
+        reinterpret_cast<void*>(helper_step),     reinterpret_cast<void*>(helper_limits),
+        reinterpret_cast<void*>(helper_load),     reinterpret_cast<void*>(helper_pseudo),
+        reinterpret_cast<void*>(helper_register), reinterpret_cast<void*>(helper_call),
+        reinterpret_cast<void*>(helper_return)};
+    static_assert(sizeof helpers / sizeof helpers[0] == static_cast<usize>(Helper::kCount));
     RunResult result;
     if (program.empty() || !program.is_linked()) {
         result.error = RS_SCRIPT_BAD_PROGRAM;
@@ -102,25 +109,21 @@ run_machine_code(const MachineCode& machine_code, const ProgramView& program, Fr
     }
     RunState run{program, frame, context, guest, hooks, {program, frame, guest, globals}};
     begin_run(program, frame);
-    MachineState state{
-        .registers = frame.registers,
-        .globals = globals.slots,
-        .stop = context.stop != nullptr ? context.stop : &never,
-        .remaining = 0,
-        .pc = 0,
-        .value = 0,
-        .has_value = 0,
-        .helpers = {reinterpret_cast<void*>(helper_step), reinterpret_cast<void*>(helper_limits),
-                    reinterpret_cast<void*>(helper_load), reinterpret_cast<void*>(helper_pseudo),
-                    reinterpret_cast<void*>(helper_register), reinterpret_cast<void*>(helper_call),
-                    reinterpret_cast<void*>(helper_return)},
-        .run = &run,
-        .global_store = globals,
-        .code = &machine_code,
-        .next_check =
-            context.budget + 1 < kTimeCheckInterval ? context.budget + 1 : kTimeCheckInterval,
-        .budget = context.budget,
-        .depth = 0};
+    MachineState state{.registers = frame.registers,
+                       .globals = globals.slots,
+                       .stop = context.stop != nullptr ? context.stop : &never,
+                       .remaining = 0,
+                       .pc = 0,
+                       .value = 0,
+                       .has_value = 0,
+                       .helpers = helpers,
+                       .run = &run,
+                       .global_store = globals,
+                       .code = &machine_code,
+                       .next_check = context.budget + 1 < kTimeCheckInterval ? context.budget + 1
+                                                                             : kTimeCheckInterval,
+                       .budget = context.budget,
+                       .depth = 0};
     state.remaining = static_cast<s64>(state.next_check);
     const auto entry =
         reinterpret_cast<u32 (*)(MachineState*)>(reinterpret_cast<u64>(machine_code.code));

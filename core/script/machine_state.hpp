@@ -30,7 +30,7 @@ struct MachineState {
     u64 pc;                    // 0x20 instruction that failed
     u64 value;                 // 0x28 goes with an error of the code's own
     u64 has_value;             // 0x30
-    void* helpers[static_cast<u32>(Helper::kCount)];  // 0x38
+    void* const* helpers;      // 0x38 by Helper
 
     // The code does not look at these.
     RunState* run;

@@ -233,9 +233,9 @@ private:
         leave(pc);
     }
     void call(Helper helper) {
-        bytes({0x4c, 0x89, 0xe7});  // mov rdi, r12
-        bytes({0x41, 0xff, 0x54, 0x24,
-               static_cast<u8>(kHelpers + 8 * static_cast<u32>(helper))});  // call [r12+helper]
+        bytes({0x4c, 0x89, 0xe7});           // mov rdi, r12
+        with_state({0x8b}, kRax, kHelpers);  // mov rax, [r12+helpers]
+        bytes({0xff, 0x50, static_cast<u8>(8 * static_cast<u32>(helper))});  // call [rax+helper]
         spoil();
     }
     void move_immediate(u8 gpr, u32 value) {

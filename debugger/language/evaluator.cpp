@@ -47,7 +47,8 @@ u64 ticks_per_ms() {
 
 /// 32 bits of it are a fraction.
 u64 nanoseconds_per_tick() {
-    return (u64{1'000'000} << 32) / ticks_per_ms();
+    static const u64 nanoseconds = (u64{1'000'000} << 32) / ticks_per_ms();
+    return nanoseconds;
 }
 
 s64 local_time_ns() {

@@ -259,8 +259,14 @@ bool ExpressionParser::parse_struct(Type& type) {
 }
 
 Type ExpressionParser::parse_stars(Type type) {
-    while (accept(kStar))
+    for (u32 stars = 0; current().kind == kStar; ++stars) {
+        if (stars == kMaxNesting) {
+            error(Code::kTooLarge, current(), "nested too deeply");
+            break;
+        }
+        advance();
         type = types_->pointer_to(type);
+    }
     return type;
 }
 

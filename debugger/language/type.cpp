@@ -13,10 +13,11 @@ const StructType::Member* StructType::find(std::string_view member) const {
 }
 
 Type TypeTable::with_node(TypeKind kind, u32 bytes, Type type, u32 count) {
-    const auto found = std::ranges::find_if(
-        nodes_, [&](const TypeNode& node) { return node.type == type && node.count == count; });
-    const TypeNode& node = found != nodes_.end() ? *found : nodes_.emplace_back(type, count);
-    return {kind, bytes, false, &node};
+    const Key key{type.kind, type.bytes, type.is_signed, type.node, type.tag, count};
+    const TypeNode*& node = known_[key];
+    if (node == nullptr)
+        node = &nodes_.emplace_back(type, count);
+    return {kind, bytes, false, node};
 }
 
 Type TypeTable::pointer_to(Type type) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "base/types.hpp"
@@ -93,7 +94,10 @@ public:
 private:
     Type with_node(TypeKind kind, u32 bytes, Type type, u32 count);
 
+    using Key = std::tuple<TypeKind, u32, bool, const TypeNode*, const StructType*, u32>;
+
     std::deque<TypeNode> nodes_;
+    std::map<Key, const TypeNode*> known_;
     std::deque<StructType> structs_;
     std::map<std::string_view, StructType*> tags_;
 };

@@ -104,6 +104,11 @@ TEST(Parser, LimitsNesting) {
               "nested too deeply");
     EXPECT_EQ(first_error("x = " + std::string(300, '~') + "1;"), "nested too deeply");
     EXPECT_EQ(first_error(std::string(300, '{') + std::string(300, '}')), "nested too deeply");
+    EXPECT_EQ(first_error("int " + std::string(100'000, '*') + "x;"), "nested too deeply");
+    EXPECT_EQ(first_error("x = (int " + std::string(300, '*') + ")1;"), "nested too deeply");
+    EXPECT_EQ(
+        first_error("int x[2] = " + std::string(300, '{') + "1" + std::string(300, '}') + ";"),
+        "nested too deeply");
     std::string sum = "x = 1";
     for (u32 i = 0; i < 3000; ++i)
         sum += "+1";
