@@ -6,11 +6,14 @@
 //   // refused: text         the compiler's messages hold this text, and nothing runs
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "language/evaluator.hpp"
+#include "language/names.hpp"
 #include "support/script_guest.hpp"
 
 namespace ringside::language {
@@ -91,6 +94,57 @@ TEST_P(LanguageScript, DoesWhatItsCommentsSay) {
 
 INSTANTIATE_TEST_SUITE_P(Files, LanguageScript, testing::ValuesIn(script_files()),
                          [](const auto& file) { return file.param; });
+
+/// A decision's name and its script.
+struct Decision {
+    std::string name;
+    std::string script;
+};
+
+std::vector<Decision> decisions() {
+    std::vector<Decision> all;
+    std::istringstream lines{read_file(RINGSIDE_DECISIONS)};
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with("== "))
+            all.push_back({line.substr(3), ""});
+        else if (!all.empty())
+            all.back().script += line + '\n';
+    }
+    return all;
+}
+
+class LanguageDecision : public testing::TestWithParam<Decision> {};
+
+TEST_P(LanguageDecision, Holds) {
+    run_script(GetParam().script);
+}
+
+INSTANTIATE_TEST_SUITE_P(Section19, LanguageDecision, testing::ValuesIn(decisions()),
+                         [](const auto& decision) {
+                             std::string name = decision.param.name;
+                             std::ranges::replace(name, ' ', '_');
+                             return name;
+                         });
+
+TEST(LanguageDecisions, AreAllThere) {
+    std::set<std::string> names;
+    for (const Decision& decision : decisions())
+        names.insert(decision.name);
+    for (u32 number = 1; number <= 36; ++number)
+        EXPECT_TRUE(names.contains("D" + std::to_string(number))) << number;
+}
+
+TEST(LanguageScripts, UseEveryFunctionAndPseudoRegister) {
+    std::string all;
+    for (const std::string& name : script_files())
+        all += read_file(RINGSIDE_SCRIPTS "/" + name + ".ds");
+    for (const Function& function : functions())
+        EXPECT_NE(all.find(std::string{function.name} + "("), std::string::npos) << function.name;
+    for (const std::string& name : all_names())
+        if (name[0] == '$') {
+            EXPECT_NE(all.find(name), std::string::npos) << name;
+        }
+}
 
 TEST(LanguageDocument, EveryExampleDoesWhatItsCommentsSay) {
     const std::string document = read_file(RINGSIDE_EXAMPLES);
