@@ -37,7 +37,9 @@ void build(const Script& script, const CheckResult& checked, const CompileOption
             Code::kTooLarge, 0,
             std::string{"the compiled script is refused: "} + script::rule_text(verdict.rule));
     output.image = std::move(image);
-    output.lines = builder.take_lines();
+    output.lines.places = builder.take_places();
+    for (usize file = 0; file < source.count(); ++file)
+        output.lines.files.push_back(source.name(file));
     output.globals_assigned = checked.globals_assigned;
     output.ok = true;
 }

@@ -46,7 +46,7 @@ struct CompileOutput {
     std::vector<std::string> globals_assigned;  ///< join the session's known globals
 
     /// Instructions in the image: rs_action.script_pointer.
-    u32 instruction_count() const { return static_cast<u32>(lines.size()); }
+    u32 instruction_count() const { return static_cast<u32>(lines.places.size()); }
     /// All messages as text, a line feed after each; "" if there is none.
     std::string text() const;
 };

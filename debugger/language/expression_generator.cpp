@@ -176,7 +176,8 @@ void ExpressionGenerator::begin_function(const CheckedFunction& function, u32 pa
 }
 
 void ExpressionGenerator::mark(u32 offset, const char* function) {
-    builder_.set_place({source_.line_of(offset), source_.column_of(offset), function});
+    builder_.set_place({source_.line_of(offset), source_.column_of(offset),
+                        static_cast<u32>(source_.file_at(offset)), function});
 }
 
 u32 ExpressionGenerator::move(u32 from, Want want) {

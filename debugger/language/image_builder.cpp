@@ -34,7 +34,7 @@ rs_script_section append(std::vector<u8>& image, const T* elements, usize count)
 void ImageBuilder::emit(rs_script_opcode op, u32 a, u32 b, u32 c) {
     code_.push_back(
         {static_cast<u16>(op), static_cast<u16>(a), static_cast<u16>(b), static_cast<u16>(c)});
-    lines_.push_back(place_);
+    places_.push_back(place_);
 }
 
 void ImageBuilder::emit_jump(rs_script_opcode op, Label& target, u32 a, u32 b) {

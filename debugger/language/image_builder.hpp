@@ -43,13 +43,14 @@ public:
     /// What is over a limit ("too many instructions"), or "".
     std::string_view overflow() const;
     std::vector<u8> build(const std::vector<std::string>& globals) const;
-    LineTable take_lines() { return std::move(lines_); }
+    /// One place an instruction.
+    std::vector<CodePlace> take_places() { return std::move(places_); }
 
 private:
     std::vector<rs_script_instruction> code_;
     std::vector<rs_script_function> functions_;
     std::vector<u8> data_;
-    LineTable lines_;
+    std::vector<CodePlace> places_;
     std::vector<u64> constants_;
     std::unordered_map<u64, u32> constant_numbers_;
     std::vector<rs_script_string> strings_;

@@ -36,12 +36,14 @@ std::string describe_runtime_error(const RuntimeErrorReport& report, const LineT
     std::string out = "script stopped: ";
     out += *text != '\0' ? text : "unknown error";
     out += value_text(report);
-    if (report.pc < lines.size()) {
-        const CodePlace& place = lines[report.pc];
+    if (report.pc < lines.places.size()) {
+        const CodePlace& place = lines.places[report.pc];
         if (*place.function != '\0')
             out += fmt::format(" in {}()", place.function);
         if (place.line != 0)
             out += fmt::format(" at line {}, column {}", place.line, place.column);
+        if (place.file != 0 && place.file < lines.files.size())
+            out += " of " + lines.files[place.file];
     }
     if (report.in_event)
         out += fmt::format(" (event {:#x}, core {})", report.event_id, report.core);

@@ -32,6 +32,8 @@ def test_a_file_is_checked_and_its_includes_are_found(home, tmp_path):
     script.write_text('#include "lib.ds"\nprint(two());\n')
     assert run(home, "script", "check", str(script)).returncode == 0
     assert run(home, "script", "run", str(script)).stdout == "2\n"
+    (tmp_path / "lib.ds").write_text("\nlong two() { return dq(2); }\n")
+    assert f"in dq() at line 2, column 21 of {tmp_path / 'lib.ds'}\n" in run(home, "script", "run", str(script)).stderr
     script.write_text("x = nope;\n")
     result = run(home, "script", "check", str(script))
     assert result.returncode == 1

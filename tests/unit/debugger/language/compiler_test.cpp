@@ -119,6 +119,25 @@ TEST_F(Includes, AreNamedInMessages) {
     EXPECT_EQ(first_message("#include x"), "expected a path in quotes behind '#include'");
 }
 
+TEST_F(Includes, AreNamedByRunTimeErrors) {  // script language section 15
+    files_["lib/one.ds"] = "\nlong first(long at) { return dq(at); }";
+    const CompileOutput output = compile_files("#include \"lib/one.ds\"\nx = first(5) + db(6);");
+    ASSERT_TRUE(output.ok) << output.text();
+    const script::ProgramView program{output.image.data()};
+    const auto told_at = [&](rs_script_opcode op) {
+        u32 pc = 0;
+        while (program.code()[pc].op != op)
+            ++pc;
+        return describe_runtime_error(
+            {.error = RS_SCRIPT_INVALID_ADDRESS, .pc = pc, .value = 5, .in_event = true},
+            output.lines);
+    };
+    const std::string address = "script stopped: invalid address 0000000000000005 in ";
+    EXPECT_EQ(told_at(RS_OP_LOAD64),
+              address + "dq() at line 2, column 30 of lib/one.ds (event 0x0, core 0)");
+    EXPECT_EQ(told_at(RS_OP_LOAD8), address + "db() at line 2, column 16 (event 0x0, core 0)");
+}
+
 TEST_F(Includes, AreBounded) {
     for (u32 i = 0; i < 20; ++i)
         files_["f" + std::to_string(i)] = "#include \"f" + std::to_string(i + 1) + "\"\n";
