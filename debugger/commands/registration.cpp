@@ -47,7 +47,7 @@ std::optional<std::vector<language::CompileOutput>> compile_actions(Session& ses
         return std::nullopt;
     std::vector<language::CompileOutput> scripts;
     // A global that one block assigns is known to the next.
-    std::vector<std::string> globals = session.known_globals();
+    std::vector<language::KnownGlobal> globals = session.known_globals();
     for (EventBlock& block : command.actions) {
         if (block.kind == BlockKind::kAsmCode &&
             !assemble_block(session, invocation, block, RS_MAX_ACTION_BYTES,
@@ -75,8 +75,7 @@ std::optional<std::vector<language::CompileOutput>> compile_actions(Session& ses
         session.show_compiler_messages(script);
         if (!script.ok)
             return std::nullopt;
-        globals.insert(globals.end(), script.globals_assigned.begin(),
-                       script.globals_assigned.end());
+        language::add_globals(globals, script.globals_assigned);
         scripts.push_back(std::move(script));
     }
     return scripts;

@@ -43,7 +43,7 @@ Outcome run_locally(Session& session, std::string_view text, u64& value) {
 }
 
 Outcome run_in_root_mode(Session& session, std::string_view text, u64& value) {
-    const std::vector<std::string> globals = session.known_globals();
+    const std::vector<language::KnownGlobal> globals = session.known_globals();
     const auto script = language::compile(
         text, {.known_globals = globals, .load_file = language::script_files({})});
     session.show_compiler_messages(script);
@@ -124,10 +124,11 @@ Outcome run_formats(Session& session, const Invocation& invocation) {
 }
 
 /// The values of all global variables as one script prints them, a line each.
-std::string listing_script(const std::vector<std::string>& names) {
+std::string listing_script(const std::vector<language::KnownGlobal>& globals) {
     std::string script;
-    for (const std::string& name : names)
-        script += fmt::format("printf(\".{0} = %llx\\n\", .{0}); ", name);
+    for (const language::KnownGlobal& global : globals)
+        script += fmt::format("printf(\".{0} = {1}\\n\", .{0}); ", global.name,
+                              global.type && global.type->is_float() ? "%f" : "%llx");
     return script;
 }
 
@@ -139,19 +140,19 @@ Outcome run_globals(Session& session, const Invocation& invocation) {
     const auto loaded = is_loaded(session, failure);
     if (!loaded)
         return failure;
-    std::vector<std::string> names =
+    std::vector<language::KnownGlobal> globals =
         *loaded ? session.known_globals() : session.evaluator().known_globals();
-    std::ranges::sort(names);
-    if (names.empty()) {
+    std::ranges::sort(globals, {}, &language::KnownGlobal::name);
+    if (globals.empty()) {
         if (!clears)
             session.output().text("no globals\n");
         return Outcome::kOk;
     }
     if (!clears)
-        return run_once(session, listing_script(names));
+        return run_once(session, listing_script(globals));
     std::string script;
-    for (const std::string& name : names)
-        script += "." + name + " = 0; ";
+    for (const language::KnownGlobal& global : globals)
+        script += "." + global.name + " = 0; ";
     const Outcome outcome = run_once(session, script);
     if (outcome == Outcome::kOk)
         session.forget_globals();

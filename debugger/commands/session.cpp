@@ -235,10 +235,8 @@ void Session::forget_globals() {
     evaluator_.forget_globals();
 }
 
-void Session::add_globals(const std::vector<std::string>& names) {
-    for (const std::string& name : names)
-        if (std::find(known_globals_.begin(), known_globals_.end(), name) == known_globals_.end())
-            known_globals_.push_back(name);
+void Session::add_globals(const std::vector<language::KnownGlobal>& globals) {
+    language::add_globals(known_globals_, globals);
 }
 
 void Session::show_compiler_messages(const language::CompileOutput& output) {

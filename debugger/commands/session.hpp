@@ -78,10 +78,10 @@ public:
     /// Runs scripts while there is no hypervisor to do it.
     language::Evaluator& evaluator() { return evaluator_; }
     /// Global script variables assigned since the hypervisor was loaded.
-    const std::vector<std::string>& known_globals() const { return known_globals_; }
+    const std::vector<language::KnownGlobal>& known_globals() const { return known_globals_; }
     /// After '.globals clear': here and without a hypervisor.
     void forget_globals();
-    void add_globals(const std::vector<std::string>& names);
+    void add_globals(const std::vector<language::KnownGlobal>& globals);
     /// After 'unload': events and globals are gone.
     void forget_events();
 
@@ -178,7 +178,7 @@ private:
     unsigned script_depth_ = 0;
     bool stops_at_failure_ = false;
     language::Evaluator evaluator_;
-    std::vector<std::string> known_globals_;
+    std::vector<language::KnownGlobal> known_globals_;
     /// Per core and event: offset of the next record of a binary message.
     std::map<std::pair<std::uint32_t, std::uint64_t>, std::size_t> buffer_offsets_;
     bool is_paused_ = false;

@@ -18,6 +18,9 @@ public:
 
     CheckResult run(Script& script) {
         collect_functions(script.functions);
+        for (const KnownGlobal& global : options_.known_globals)
+            if (global.type)
+                global_types_.try_emplace(global.name, *global.type);
         collect_globals(script.statements);
         for (const UserFunction& function : script.functions)
             collect_globals(function.body);
@@ -33,7 +36,7 @@ public:
             check_function(script.functions[i], result_.functions[i + 1]);
         }
         for (const std::string_view name : globals_assigned_)
-            result_.globals_assigned.emplace_back(name);
+            result_.globals_assigned.push_back({std::string{name}, number_type(name)});
         if (result_.globals.size() > RS_SCRIPT_MAX_GLOBALS)
             report(Code::kTooLarge, 0, "too many global variables");
         return std::move(result_);
@@ -92,7 +95,17 @@ private:
         const auto [found, is_new] = global_types_.try_emplace(declarator.name, declarator.type);
         if (!is_new && found->second != declarator.type)
             report(Code::kType, declarator.offset,
-                   "'." + std::string{declarator.name} + "' has another type already");
+                   "'." + std::string{declarator.name} + "' is of type '" +
+                       type_name(found->second) + "' already" +
+                       (is_known(declarator.name) ? "; '.globals clear' forgets it" : ""));
+    }
+
+    /// What later scripts know of the type; what a pointer points to ends with this one.
+    std::optional<Type> number_type(std::string_view name) const {
+        const auto found = global_types_.find(name);
+        return found == global_types_.end() || found->second.is_pointer()
+                   ? std::nullopt
+                   : std::optional{found->second};
     }
 
     void check_all(std::vector<StatementPtr>& statements) {

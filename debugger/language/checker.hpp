@@ -11,6 +11,7 @@
 
 #include "language/ast.hpp"
 #include "language/diagnostic.hpp"
+#include "language/global.hpp"
 
 namespace ringside::language {
 
@@ -25,8 +26,8 @@ protected:
 
 struct CheckOptions {
     bool in_event = false;
-    std::span<const std::string> known_globals;  ///< names without the point
-    const SymbolResolver* symbols = nullptr;     ///< may be null: no symbol is known
+    std::span<const KnownGlobal> known_globals;
+    const SymbolResolver* symbols = nullptr;  ///< may be null: no symbol is known
 };
 
 /// A local variable; its number is its place in the list.
@@ -50,7 +51,7 @@ struct CheckResult {
     std::vector<u8> data;                       ///< first values of the 'static' variables
     std::vector<u8> percore;                    ///< of one copy of the 'percore' ones
     std::vector<std::string> globals;           ///< all that are used
-    std::vector<std::string> globals_assigned;  ///< those this script assigns
+    std::vector<KnownGlobal> globals_assigned;  ///< those this script assigns
 };
 
 /// Fills in the tree. Worth using only if nothing was reported as an error.

@@ -31,7 +31,7 @@ FileLoader script_files(std::string main);
 struct CompileOptions {
     std::string file_name;  ///< for messages, may be empty
     bool in_event = false;  ///< event_sc() is allowed; the image must fit in an event's action
-    std::span<const std::string> known_globals;  ///< of the session, names without the point
+    std::span<const KnownGlobal> known_globals;  ///< of the session
     const SymbolResolver* symbols = nullptr;     ///< null: no symbol is known
     u32 max_image_bytes = RS_MAX_ACTION_BYTES;
     /// Finds the file of an '#include'; null: there are none.
@@ -43,7 +43,7 @@ struct CompileOutput {
     std::vector<u8> image;                ///< struct rs_script_image and its sections; empty if !ok
     std::vector<Diagnostic> diagnostics;  ///< errors by place, then warnings by place
     LineTable lines;                      ///< for describe_runtime_error()
-    std::vector<std::string> globals_assigned;  ///< join the session's known globals
+    std::vector<KnownGlobal> globals_assigned;  ///< join the session's known globals
 
     /// Instructions in the image: rs_action.script_pointer.
     u32 instruction_count() const { return static_cast<u32>(lines.places.size()); }

@@ -94,9 +94,7 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
         output.error = "too many global variables";
         return output;
     }
-    for (const std::string& name : output.compiled.globals_assigned)
-        if (std::find(known_globals_.begin(), known_globals_.end(), name) == known_globals_.end())
-            known_globals_.push_back(name);
+    add_globals(known_globals_, output.compiled.globals_assigned);
     local_less_tsc_ns_ =
         local_time_ns() -
         static_cast<s64>(static_cast<unsigned __int128>(guest.tsc()) * nanoseconds_per_tick() >>

@@ -74,7 +74,7 @@ public:
                             const EvaluateOptions& options = {});
     /// Runs what evaluate() compiled last once more, and drops what it prints.
     script::RunResult run_again(script::GuestAccess& guest, const EvaluateOptions& options);
-    const std::vector<std::string>& known_globals() const { return known_globals_; }
+    const std::vector<KnownGlobal>& known_globals() const { return known_globals_; }
     /// Their values stay.
     void forget_globals() { known_globals_.clear(); }
 
@@ -86,7 +86,7 @@ private:
     std::vector<u8> image_;      ///< the last one
     Executable executable_;      ///< made of it
     s64 local_less_tsc_ns_ = 0;  ///< when it was compiled
-    std::vector<std::string> known_globals_;
+    std::vector<KnownGlobal> known_globals_;
 };
 
 }  // namespace ringside::language

@@ -69,6 +69,11 @@ u32 ExpressionChecker::global_index(std::string_view name) {
     return found->second;
 }
 
+bool ExpressionChecker::is_known(std::string_view global) const {
+    return std::ranges::find(options_.known_globals, global, &KnownGlobal::name) !=
+           options_.known_globals.end();
+}
+
 Type ExpressionChecker::global_type(std::string_view name) const {
     const auto found = global_types_.find(name);
     return found == global_types_.end() ? kUnsignedLongType : found->second;
@@ -247,10 +252,10 @@ void ExpressionChecker::check_variable(Expression& expression) {
 }
 
 void ExpressionChecker::check_global(Expression& expression) {
-    const auto& known = options_.known_globals;
-    if (!globals_assigned_.contains(expression.name) &&
-        std::find(known.begin(), known.end(), expression.name) == known.end()) {
-        std::vector<std::string> candidates{known.begin(), known.end()};
+    if (!globals_assigned_.contains(expression.name) && !is_known(expression.name)) {
+        std::vector<std::string> candidates;
+        for (const KnownGlobal& global : options_.known_globals)
+            candidates.push_back(global.name);
         for (const std::string_view name : globals_assigned_)
             candidates.emplace_back(name);
         const auto near = nearest(expression.name, candidates);

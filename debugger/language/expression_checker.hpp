@@ -42,6 +42,8 @@ protected:
     void warn_shift_count(TokenKind op, const Expression& count, Type type);
     u32 global_index(std::string_view name);
     Type global_type(std::string_view name) const;
+    /// To the session, before this script.
+    bool is_known(std::string_view global) const;
     void warn_bare_register(const Expression& expression);
     void report(Code code, u32 offset, std::string message) {
         diagnostics_.report(code, offset, std::move(message));

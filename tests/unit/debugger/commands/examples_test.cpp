@@ -39,14 +39,14 @@ std::vector<std::string> commands_of(const fs::path& path) {
 }
 
 /// Compiles `text`; globals that it assigns are known to the scripts behind it.
-void compile(const std::string& text, bool in_event, std::vector<std::string>& globals) {
+void compile(const std::string& text, bool in_event, std::vector<language::KnownGlobal>& globals) {
     language::CompileOptions options;
     options.in_event = in_event;
     options.known_globals = globals;
     const auto output = language::compile(text, options);
     EXPECT_TRUE(output.ok) << output.text();
     EXPECT_TRUE(output.diagnostics.empty()) << "an example must not warn:\n" << output.text();
-    globals.insert(globals.end(), output.globals_assigned.begin(), output.globals_assigned.end());
+    language::add_globals(globals, output.globals_assigned);
 }
 
 TEST(Examples, ConsistOfCommandsAndScriptsThatCompile) {
@@ -58,7 +58,7 @@ TEST(Examples, ConsistOfCommandsAndScriptsThatCompile) {
             continue;
         ++files;
         SCOPED_TRACE(entry.path().filename());
-        std::vector<std::string> globals;
+        std::vector<language::KnownGlobal> globals;
         for (const std::string& command : commands_of(entry.path())) {
             SCOPED_TRACE(command);
             const Scan scan = scan_command(command);

@@ -631,6 +631,16 @@ TEST_F(SessionTest, AValueIsShownInEveryNotation) {
     EXPECT_THAT(fail(".formats"), StartsWith("err, wrong use of '.formats'"));
 }
 
+TEST_F(SessionTest, GlobalsKeepTheirTypes) {  // SCR-5, script language section 5.2
+    run("? double .half = 1; .half /= 2; int .count = -1;");
+    EXPECT_EQ(run(".globals"), ".count = ffffffffffffffff\n.half = 0.500000\n");
+    EXPECT_EQ(run("? if (.count < 0) { print(5); }"), "5\n");
+    EXPECT_THAT(fail("? float .half = 2;"), HasSubstr("'.half' is of type 'double' already"));
+    run(".globals clear");
+    run("? float .half = 2;");
+    EXPECT_EQ(run(".globals"), ".half = 2.000000\n");
+}
+
 TEST_F(SessionTest, GlobalsAreShownAndCleared) {  // SCR-5
     EXPECT_EQ(run(".globals"), "no globals\n");
     run("? .local = 5;");

@@ -155,7 +155,7 @@ TEST_F(Includes, AreBounded) {
 }
 
 TEST(Compiler, KnowsTheSessionsGlobals) {
-    const std::vector<std::string> known{"seen"};
+    const std::vector<KnownGlobal> known{{"seen", {}}};
     CompileOptions options;
     options.known_globals = known;
     EXPECT_TRUE(compile("print(.seen);", options).ok);

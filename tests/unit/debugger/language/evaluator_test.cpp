@@ -21,8 +21,28 @@ TEST(Evaluator, KeepsGlobalsAndScratchRegisters) {
     ScratchGuest guest;
     EXPECT_TRUE(evaluator.evaluate(".count = 5; @rbx = 7;", guest).ok);
     EXPECT_EQ(evaluator.evaluate("print(.count + @rbx);", guest).value(), 12u);
-    EXPECT_EQ(evaluator.known_globals(), std::vector<std::string>{"count"});
+    ASSERT_EQ(evaluator.known_globals().size(), 1u);
+    EXPECT_EQ(evaluator.known_globals()[0].name, "count");
     EXPECT_FALSE(Evaluator{}.evaluate("print(.count);", guest).ok);
+}
+
+TEST(Evaluator, KeepsTypesOfGlobals) {  // script language section 5.2
+    Evaluator evaluator;
+    ScratchGuest guest;
+    const auto text = [&](std::string_view script) {
+        const EvaluateOutput output = evaluator.evaluate(script, guest);
+        return output.ok ? output.text : output.error;
+    };
+    EXPECT_EQ(text("int .signed = -1; double .real = 3; .free = 1; long *.at = 0;"), "");
+    EXPECT_EQ(text("if (.signed < 0) { printf(\"%f\", .real / 2); }"), "1.500000");
+    EXPECT_EQ(text(".real = 7; .signed += 0n2;"), "");
+    EXPECT_EQ(text("printf(\"%f %d\", .real, .signed);"), "7.000000 1");
+    EXPECT_EQ(text("double .signed = 1;"),
+              "line 1, column 8: '.signed' is of type 'int' already; '.globals clear' forgets it\n"
+              " double .signed = 1;\n        ^\n");
+    EXPECT_EQ(text("int .free = -2;"), "") << "untyped up to here";
+    EXPECT_EQ(text("char *.at = 0; print(.free < 0);"), "1\n")
+        << "pointers' types end with a script";
 }
 
 TEST(Evaluator, SaysWhyItFailed) {
