@@ -130,12 +130,11 @@ std::string bochs_kernel_line(const Options& options, BootMode mode) {
     // nokaslr: the kernel is put where it was linked. mitigations=off, and two initial self-tests
     // and a certificate list left out: half of the boot. reboot=t with reset_on_triple_fault=0: a
     // reboot and a panic end Bochs. rcu_expedited: an idle core would make each wait for readers
-    // take half a second. idle=nomwait: Bochs' MONITOR misses stores of a core that runs under
-    // nested paging, and who waits in MWAIT for one sleeps on (docs/emulators.md).
+    // take half a second.
     std::string line = fmt::format(
         "console=ttyS0 nokaslr rcupdate.rcu_expedited=1 panic=-1 reboot=t loglevel=5 "
         "mitigations=off tsc=reliable "
-        "no_timer_check idle=nomwait cryptomgr.notests "
+        "no_timer_check cryptomgr.notests "
         "initcall_blacklist=load_system_certificate_list,crypto_kdf108_init "
         "lab.machine=bochs lab.link=serial lab.mode={}",
         mode_word(mode));

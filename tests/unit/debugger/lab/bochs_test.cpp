@@ -89,7 +89,6 @@ TEST(BochsKernelLine, EndsWithTheUsersWords) {
     const std::string line =
         bochs_kernel_line({.vmx = true, .append = "mitigations=auto"}, BootMode::kBare);
     EXPECT_THAT(line, HasSubstr(" nokaslr "));
-    EXPECT_THAT(line, HasSubstr(" idle=nomwait "));
     EXPECT_THAT(line, HasSubstr(" lab.machine=bochs lab.link=serial lab.mode=bare mitigations="));
     EXPECT_TRUE(line.ends_with(" mitigations=auto"));
     EXPECT_THAT(bochs_kernel_line({.vmx = true}, BootMode::kAgent), HasSubstr("lab.mode=agent"));
