@@ -72,6 +72,17 @@ struct EngineState {
         return end < now_tsc ? ~u64{0} : end;
     }
 
+    /// Limits and clock of a script that begins at `now_tsc`.
+    script::RunContext run_context(u64 now_tsc) const {
+        script::RunContext context;
+        context.budget = script_budget.load(std::memory_order_relaxed);
+        context.deadline_tsc = deadline(script_ticks, now_tsc);
+        context.ticks_per_ms = clock.ticks_per_second / 1000;
+        context.nanoseconds_per_tick = clock.nanoseconds_per_tick;
+        context.local_less_tsc_ns = local_less_tsc_ns.load(std::memory_order_relaxed);
+        return context;
+    }
+
     const Snapshot& current_in_root() const {
         return *RootPointer<const Snapshot>::from_value(snapshot.load(std::memory_order_acquire))
                     .in_root();

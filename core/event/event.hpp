@@ -42,9 +42,8 @@ struct Action {
     // The program as machine code; none if `machine_code` is 0.
     u64 machine_code = 0;  // root address
     u8* machine_code_in_guest = nullptr;
-    RootPointer<const u32> offsets;  // of its instructions, program.code_count() of them
+    RootPointer<const u32> offsets;  // of its instructions, as many as the program has
     u32 machine_code_bytes = 0;
-    u32 instruction_count = 0;
 };
 
 /// Words that guest context and root flip at any time, on a cache line of their own.

@@ -186,19 +186,13 @@ void EventRun::run_script(u32 action) {
         return;
     }
     const EngineState& engine = *core.engine;
-    const u64 now = arrival_.guest.tsc();
-    script::RunContext context;
+    script::RunContext context = engine.run_context(arrival_.guest.tsc());
     context.context = arrival_.vector;
     context.event_id = event_.id;
     context.stage = arrival_.stage == RS_STAGE_PRE ? 0 : 1;
     context.buffer = event_.buffer;
-    context.budget = engine.script_budget.load(std::memory_order_relaxed);
-    context.deadline_tsc = EngineState::deadline(engine.script_ticks, now);
     context.stop = reinterpret_cast<const volatile u32*>(&event_.flips.stop);
     context.in_event = true;
-    context.ticks_per_ms = engine.clock.ticks_per_second / 1000;
-    context.nanoseconds_per_tick = engine.clock.nanoseconds_per_tick;
-    context.local_less_tsc_ns = engine.local_less_tsc_ns.load(std::memory_order_relaxed);
     script::Frame& frame = core.frames[core.depth++];
     const Action& what = event_.actions[action];
     const script::ProgramView program{what.program.in_root()};

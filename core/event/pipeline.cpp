@@ -110,14 +110,8 @@ void evaluate(CoreState& core, Evaluation& evaluation, script::GuestAccess& gues
         return;
     }
     const EngineState& engine = *core.engine;
-    const u64 now = guest.tsc();
-    script::RunContext context;
-    context.budget = engine.script_budget.load(std::memory_order_relaxed);
-    context.deadline_tsc = EngineState::deadline(engine.script_ticks, now);
+    script::RunContext context = engine.run_context(guest.tsc());
     context.stop = reinterpret_cast<const volatile u32*>(&evaluation.stop);
-    context.ticks_per_ms = engine.clock.ticks_per_second / 1000;
-    context.nanoseconds_per_tick = engine.clock.nanoseconds_per_tick;
-    context.local_less_tsc_ns = engine.local_less_tsc_ns.load(std::memory_order_relaxed);
     EvaluationHooks hooks{core, evaluation, guest};
     script::Frame& frame = core.frames[core.depth++];
     evaluation.result =

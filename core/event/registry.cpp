@@ -223,7 +223,6 @@ void Registry::make_machine_code(Action& action, const Program& program) {
     }
     (void)script::translate(view, {code, bytes}, table);
     action.offsets = RootPointer<const u32>::from_guest(offsets, memory.root_delta());
-    action.instruction_count = count;
     action.machine_code_bytes = static_cast<u32>(bytes);
     action.machine_code_in_guest = code;
     action.machine_code = memory.code_in_root(code);
@@ -233,9 +232,10 @@ void Registry::release_action(const Action& action) {
     SharedMemory& memory = engine_->memory();
     release_code(action.code);
     if (action.machine_code != 0) {
+        const script::ProgramView program{action.program.in_guest(memory.root_delta())};
         memory.release_code(action.machine_code_in_guest, action.machine_code_bytes);
         memory.release(const_cast<u32*>(action.offsets.in_guest(memory.root_delta())),
-                       action.instruction_count * sizeof(u32));
+                       program.code_count() * sizeof(u32));
     }
     if (action.program_bytes != 0)
         memory.release(const_cast<u8*>(action.program.in_guest(memory.root_delta())),

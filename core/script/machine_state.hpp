@@ -23,14 +23,14 @@ enum class Helper : u32 {
 };
 
 struct MachineState {
-    u64* registers;            // 0x00 of the function that runs; between functions only
-    u64* globals;              // 0x08
-    const volatile u32* stop;  // 0x10 never null
-    s64 remaining;             // 0x18 operations until the limits are looked at
-    u64 pc;                    // 0x20 instruction that failed
-    u64 value;                 // 0x28 goes with an error of the code's own
-    u64 has_value;             // 0x30
-    void* const* helpers;      // 0x38 by Helper
+    u64* registers;  // of the function that runs; between functions only
+    u64* globals;
+    const volatile u32* stop;  // never null
+    s64 remaining;             // operations until the limits are looked at
+    u64 pc;                    // instruction that failed
+    u64 value;                 // goes with an error of the code's own
+    u64 has_value;
+    void* const* helpers;  // by Helper
 
     // The code does not look at these.
     RunState* run;
@@ -40,8 +40,6 @@ struct MachineState {
     u64 budget;
     u32 depth;
 };
-static_assert(__builtin_offsetof(MachineState, remaining) == 0x18);
-static_assert(__builtin_offsetof(MachineState, helpers) == 0x38);
 
 /// One instruction that does not jump, by the interpreter.
 rs_script_error step(RunState& run, GlobalStore globals, const rs_script_instruction& instruction,

@@ -33,7 +33,13 @@ constexpr u8 inverse(u8 condition) {
     return condition ^ 1;
 }
 
-constexpr u32 kRemaining = 0x18, kPc = 0x20, kValue = 0x28, kHasValue = 0x30, kHelpers = 0x38;
+#define RS_STATE_OFFSET(member) __builtin_offsetof(MachineState, member)
+constexpr u8 kRegisters = RS_STATE_OFFSET(registers), kGlobals = RS_STATE_OFFSET(globals),
+             kStop = RS_STATE_OFFSET(stop), kRemaining = RS_STATE_OFFSET(remaining),
+             kPc = RS_STATE_OFFSET(pc), kValue = RS_STATE_OFFSET(value),
+             kHasValue = RS_STATE_OFFSET(has_value), kHelpers = RS_STATE_OFFSET(helpers);
+#undef RS_STATE_OFFSET
+static_assert(kRegisters == 0 && kHelpers < 0x80, "the encodings used here take no more");
 
 /// Instructions after which counting begins anew: the interpreter looks at its count there.
 bool ends_block(u16 op) {
@@ -201,10 +207,10 @@ private:
     void prologue() {
         // push rbx, rbp, r12, r13, r15; the stack is aligned then
         bytes({0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x57});
-        bytes({0x49, 0x89, 0xfc});        // mov r12, rdi
-        bytes({0x48, 0x8b, 0x1f});        // mov rbx, [rdi]
-        bytes({0x4c, 0x8b, 0x6f, 0x08});  // mov r13, [rdi+8]
-        bytes({0x4c, 0x8b, 0x7f, 0x18});  // mov r15, [rdi+remaining]
+        bytes({0x49, 0x89, 0xfc});              // mov r12, rdi
+        bytes({0x48, 0x8b, 0x1f});              // mov rbx, [rdi]
+        bytes({0x4c, 0x8b, 0x6f, kGlobals});    // mov r13, [rdi+globals]
+        bytes({0x4c, 0x8b, 0x7f, kRemaining});  // mov r15, [rdi+remaining]
         const u32 over = jump_short();
         exit_ = at_;
         with_state({0x89}, 7, kRemaining, 0x4d);                        // mov [r12+remaining], r15
@@ -273,8 +279,8 @@ private:
     }
     /// What it looks at before it jumps back; errors are told of the instruction before the target.
     void check_backward(u32 target) {
-        with_state({0x8b}, kRax, 0x10);  // mov rax, [r12+stop]
-        bytes({0x83, 0x38, 0x00});       // cmp dword [rax], 0
+        with_state({0x8b}, kRax, kStop);  // mov rax, [r12+stop]
+        bytes({0x83, 0x38, 0x00});        // cmp dword [rax], 0
         const u32 goes_on = jump_short(kEqual);
         bytes({0x31, 0xc9});  // xor ecx, ecx
         // Nothing of this block is left to count.

@@ -6,13 +6,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <map>
 
-#include "base/bits.hpp"
 #include "base/memory.hpp"
+#include "commands/event_command.hpp"
 #include "commands/number.hpp"
 #include "commands/script_file.hpp"
 #include "language/disassembler.hpp"
@@ -60,25 +62,21 @@ struct Request {
 class Desk : public language::ScratchGuest {
 public:
     void set_register(u32 id, u64 value) { (void)script::write_machine_register(*this, id, value); }
-    /// Zeroes follow up to the end of the page.
-    void map(u64 address, std::vector<u8> bytes) {
-        bytes.resize(align_up(address + bytes.size(), kPageSize) - address);
-        areas_[address] = std::move(bytes);
+    /// The rest of the pages the bytes lie in is zero.
+    void map(u64 address, const std::vector<u8>& bytes) {
+        for (usize i = 0; i < bytes.size(); ++i)
+            pages_[(address + i) / kPageSize][(address + i) % kPageSize] = bytes[i];
     }
 
     bool read_memory(Gva from, void* to, usize count) override {
-        u8* at = find(from.value(), count);
-        if (at == nullptr)
-            return false;
-        std::memcpy(to, at, count);
-        return true;
+        return transfer(from.value(), count, [&](u8* at, usize offset, usize n) {
+            std::memcpy(static_cast<u8*>(to) + offset, at, n);
+        });
     }
     bool write_memory(Gva to, const void* from, usize count) override {
-        u8* at = find(to.value(), count);
-        if (at == nullptr)
-            return false;
-        std::memcpy(at, from, count);
-        return true;
+        return transfer(to.value(), count, [&](u8* at, usize offset, usize n) {
+            std::memcpy(at, static_cast<const u8*>(from) + offset, n);
+        });
     }
     bool compare_exchange(Gva address, u32 size, u64& expected, u64 desired) override {
         u64 old = 0;
@@ -91,18 +89,26 @@ public:
     }
 
 private:
-    u8* find(u64 address, usize count) {
-        auto area = areas_.upper_bound(address);
-        if (area == areas_.begin())
-            return nullptr;
-        --area;
-        const u64 offset = address - area->first;
-        return offset <= area->second.size() && count <= area->second.size() - offset
-                   ? area->second.data() + offset
-                   : nullptr;
+    /// Calls `step` for the part of the range on each page. False, and nothing done: one is
+    /// missing.
+    template <class Step>
+    bool transfer(u64 address, usize count, Step step) {
+        for (const bool is_dry : {true, false}) {
+            for (usize done = 0; done < count;) {
+                const u64 at = address + done;
+                const auto page = pages_.find(at / kPageSize);
+                if (page == pages_.end())
+                    return false;
+                const usize n = std::min<usize>(count - done, kPageSize - at % kPageSize);
+                if (!is_dry)
+                    step(page->second.data() + at % kPageSize, done, n);
+                done += n;
+            }
+        }
+        return true;
     }
 
-    std::map<u64, std::vector<u8>> areas_;
+    std::map<u64, std::array<u8, kPageSize>> pages_;
 };
 
 std::optional<u64> number(const std::string& text) {
@@ -117,16 +123,9 @@ std::pair<std::string, std::string> split(const std::string& text) {
 }
 
 std::optional<std::vector<u8>> bytes_of(const std::string& hex) {
-    std::vector<u8> bytes;
-    if (hex.empty() || hex.size() % 2 != 0)
-        return std::nullopt;
-    for (std::size_t i = 0; i < hex.size(); i += 2) {
-        const auto byte = number("0x" + hex.substr(i, 2));
-        if (!byte)
-            return std::nullopt;
-        bytes.push_back(static_cast<u8>(*byte));
-    }
-    return bytes;
+    auto parsed = commands::parse_hex_bytes(hex);
+    auto* bytes = std::get_if<std::vector<u8>>(&parsed);
+    return bytes != nullptr && !bytes->empty() ? std::optional{std::move(*bytes)} : std::nullopt;
 }
 
 std::string check_register(const std::string& text) {

@@ -24,6 +24,30 @@ bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\f' || c == '\v';
 }
 
+/// Follows a text through its string and character literals.
+class Literal {
+public:
+    /// True: the next character, `c`, belongs to one, its quotes included.
+    bool takes(char c) {
+        if (quote_ == '\0') {
+            if (c == '"' || c == '\'')
+                quote_ = c;
+            return quote_ != '\0';
+        }
+        if (is_escaped_)
+            is_escaped_ = false;
+        else if (c == '\\')
+            is_escaped_ = true;
+        else if (c == quote_)
+            quote_ = '\0';
+        return true;
+    }
+
+private:
+    char quote_ = '\0';
+    bool is_escaped_ = false;
+};
+
 /// A number in the notation of the prompt (LEX-5): hexadecimal, 0n in front decimal.
 std::optional<u64> prompt_number(std::string_view text) {
     int base = 16;
@@ -210,17 +234,10 @@ private:
     /// The assembler divides without looking at the divisor, and the program would end with it.
     bool check_operators() {
         const std::string& text = statement_.text;
-        char quote = '\0';
+        Literal literal;
         for (std::size_t i = 0; i < text.size(); ++i) {
             const char c = text[i];
-            if (quote != '\0') {
-                if (c == '\\')
-                    ++i;
-                else if (c == quote)
-                    quote = '\0';
-            } else if (c == '"' || c == '\'') {
-                quote = c;
-            } else if (c == '/' || c == '%') {
+            if (!literal.takes(c) && (c == '/' || c == '%')) {
                 fail(std::string{"'"} + c + "' is refused", statement_.source_at(i),
                      c == '%' ? "registers are written without '%'" : "divide by hand");
                 return true;
@@ -336,17 +353,12 @@ std::vector<std::string_view> operands_of(std::string_view instruction) {
     std::vector<std::string_view> operands;
     std::size_t begin = 0;
     int depth = 0;
-    char quote = '\0';
+    Literal literal;
     for (std::size_t i = 0; i < rest.size(); ++i) {
         const char c = rest[i];
-        if (quote != '\0') {
-            if (c == '\\')
-                ++i;
-            else if (c == quote)
-                quote = '\0';
-        } else if (c == '"' || c == '\'') {
-            quote = c;
-        } else if (c == '[' || c == '(' || c == '{') {
+        if (literal.takes(c))
+            continue;
+        if (c == '[' || c == '(' || c == '{') {
             ++depth;
         } else if (c == ']' || c == ')' || c == '}') {
             --depth;

@@ -76,6 +76,21 @@ struct Expression {
     u64 offset_of_member = 0;
 };
 
+/// Something with a place that can be assigned.
+inline bool is_object(const Expression& expression) {
+    switch (expression.kind) {
+        case ExpressionKind::kVariable:
+        case ExpressionKind::kGlobal:
+        case ExpressionKind::kRegister:
+        case ExpressionKind::kDereference:
+        case ExpressionKind::kIndex:
+        case ExpressionKind::kMember:
+            return true;
+        default:
+            return false;
+    }
+}
+
 enum class StatementKind : u8 {
     kBlock,
     kEmpty,

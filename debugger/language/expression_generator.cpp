@@ -130,21 +130,6 @@ rs_script_opcode store_of(u32 bytes) {
                         : RS_OP_STORE64;
 }
 
-/// Assignable, and reached by place().
-bool is_object(const Expression& expression) {
-    switch (expression.kind) {
-        case ExpressionKind::kVariable:
-        case ExpressionKind::kGlobal:
-        case ExpressionKind::kRegister:
-        case ExpressionKind::kDereference:
-        case ExpressionKind::kIndex:
-        case ExpressionKind::kMember:
-            return true;
-        default:
-            return false;
-    }
-}
-
 bool is_commutative(TokenKind op) {
     return op == kPlus || op == kStar || op == kAmpersand || op == kPipe || op == kCaret;
 }

@@ -590,16 +590,9 @@ private:
     }
 
     bool check_target(const Expression& target, const Token& token) {
+        if (is_object(target) && !target.is_parenthesized)
+            return true;
         switch (target.kind) {
-            case ExpressionKind::kVariable:
-            case ExpressionKind::kGlobal:
-            case ExpressionKind::kRegister:
-            case ExpressionKind::kDereference:
-            case ExpressionKind::kIndex:
-            case ExpressionKind::kMember:
-                if (!target.is_parenthesized)
-                    return true;
-                break;
             case ExpressionKind::kPseudo:
                 error(Code::kNotAssignable, token,
                       describe(token) + " cannot be assigned: pseudo-registers are read only");

@@ -35,6 +35,8 @@ u32 operand_of(rs_script_operand kind, u8 byte, u32 instructions, u32 functions)
         case RS_OPERAND_HIGH:
             return byte & 1 ? 0xffff : 0;
         case RS_OPERAND_COUNT:
+        case RS_OPERAND_MACHINE:
+        case RS_OPERAND_PSEUDO:
             return byte;
         case RS_OPERAND_TARGET:
             return byte % instructions;
@@ -45,10 +47,6 @@ u32 operand_of(rs_script_operand kind, u8 byte, u32 instructions, u32 functions)
         case RS_OPERAND_STRING:
         case RS_OPERAND_FORMAT:
             return byte % kStrings;
-        case RS_OPERAND_MACHINE:
-            return byte;
-        case RS_OPERAND_PSEUDO:
-            return byte;
         case RS_OPERAND_BUILTIN:
             return byte % RS_BUILTIN_COUNT;
         case RS_OPERAND_FUNCTION:

@@ -48,10 +48,11 @@ AWAKE = "exec 4<>/dev/cpu_dma_latency; printf '\\0\\0\\0\\0' >&4"
 
 
 def test_a_core_that_goes_and_comes_back_is_hooked_again(lab):
+    first = AWAKE if lab.runs_in_bochs() else "true"
     with Session(lab, '!interrupt ec core 1 script { printf("hit %x\\n", $core); }') as session:
         for _ in range(5):
-            assert lab.out(f"{AWAKE}; cd /sys/devices/system/cpu; echo 0 >cpu1/online; cat online") == "0\n"
-            assert lab.out(f"{AWAKE}; cd /sys/devices/system/cpu; echo 1 >cpu1/online; cat online") == "0-1\n"
+            assert lab.out(f"{first}; cd /sys/devices/system/cpu; echo 0 >cpu1/online; cat online") == "0\n"
+            assert lab.out(f"{first}; cd /sys/devices/system/cpu; echo 1 >cpu1/online; cat online") == "0-1\n"
         seen = session.lines.count("hit 1")
         lab.out("taskset 2 workload cpu 1")
         session.do("events")

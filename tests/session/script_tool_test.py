@@ -17,6 +17,13 @@ def test_a_script_runs_with_registers_and_memory(home):
     assert (result.returncode, result.stdout, result.stderr) == (0, "6 Hello\n", "")
 
 
+def test_pieces_of_memory_lie_in_common_pages(home):
+    result = run(home, "script", "run", "--memory", "1ff8=11", "--memory", "1ffc=22", "--memory", "2000=33", "-e",
+                 'printf("%llx %llx\\n", dq(1ff8), dq(1ffc)); x = dq(2ffc);')
+    assert result.stdout == "2200000011 3300000022\n"
+    assert "invalid address 0000000000002ffc" in result.stderr
+
+
 @pytest.mark.parametrize("words", [[], ["--interpreter"]])
 def test_errors_have_their_place_and_exit_code(home, words):
     result = run(home, "script", "run", *words, "-e", "print(1);\nx = dq(10);")
