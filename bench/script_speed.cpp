@@ -105,7 +105,7 @@ int run(int argc, char** argv) {
             const u64 runs = each.iterations > 1 ? 1 : 100'000;
             const double ns = best_ns(rounds, each.iterations * runs, [&] {
                 for (u64 i = 0; i < runs; ++i)
-                    (void)evaluator.run_again(guest, {});
+                    (void)evaluator.run_again(guest);
             });
             fmt::print("{:14.2f}", ns);
         }

@@ -109,21 +109,21 @@ run_machine_code(const MachineCode& machine_code, const ProgramView& program, Fr
     }
     RunState run{program, frame, context, guest, hooks, {program, frame, guest, globals}};
     begin_run(program, frame);
-    MachineState state{.registers = frame.registers,
-                       .globals = globals.slots,
-                       .stop = context.stop != nullptr ? context.stop : &never,
-                       .remaining = 0,
-                       .pc = 0,
-                       .value = 0,
-                       .has_value = 0,
-                       .helpers = helpers,
-                       .run = &run,
-                       .global_store = globals,
-                       .code = &machine_code,
-                       .next_check = context.budget + 1 < kTimeCheckInterval ? context.budget + 1
-                                                                             : kTimeCheckInterval,
-                       .budget = context.budget,
-                       .depth = 0};
+    MachineState state;  // field by field: compilers zero all of it first for an initializer
+    state.registers = frame.registers;
+    state.globals = globals.slots;
+    state.stop = context.stop != nullptr ? context.stop : &never;
+    state.pc = 0;
+    state.value = 0;
+    state.has_value = 0;
+    state.helpers = helpers;
+    state.run = &run;
+    state.global_store = globals;
+    state.code = &machine_code;
+    state.next_check =
+        context.budget + 1 < kTimeCheckInterval ? context.budget + 1 : kTimeCheckInterval;
+    state.budget = context.budget;
+    state.depth = 0;
     state.remaining = static_cast<s64>(state.next_check);
     const auto entry =
         reinterpret_cast<u32 (*)(MachineState*)>(reinterpret_cast<u64>(machine_code.code));

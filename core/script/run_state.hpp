@@ -35,9 +35,29 @@ struct Ending {
     u32 pc;
     u64 operations;
 };
+/// Frees what a failed run still holds.
+void release_locks(RunState& run);
 /// What every run begins and ends with.
-void begin_run(const ProgramView& program, Frame& frame);
-RunResult end_run(RunState& run, const Ending& ending);
+inline void begin_run(const ProgramView& program, Frame& frame) {
+    ++frame.run_number;
+    frame.held_lock_count = 0;
+    const u32 registers = program.function(0).registers;
+    for (u32 i = 0; i < registers; ++i)
+        frame.registers[i] = 0;
+    frame.top = registers;
+}
+inline RunResult end_run(RunState& run, const Ending& ending) {
+    if (ending.error != RS_SCRIPT_OK)
+        release_locks(run);
+    RunResult result;
+    result.error = ending.error;
+    result.pc = ending.error == RS_SCRIPT_OK ? 0 : ending.pc;
+    result.value = ending.error == RS_SCRIPT_OK ? 0 : run.error_value;
+    result.operations = ending.operations;
+    result.last_value = run.last_value;
+    result.has_value = run.has_value;
+    return result;
+}
 
 /// Stop request and deadline; budget is the caller's.
 rs_script_error check_time(const RunState& run);
@@ -59,7 +79,5 @@ rs_script_error copy_physical(RunState& run, u64 to, u64 from, u64 bytes);
 rs_script_error interlocked(RunState& run, u32 builtin, const u64* arguments, u64& value);
 rs_script_error lock(RunState& run, u64 address, u64 longest_pause);
 rs_script_error unlock(RunState& run, u64 address);
-/// Frees what a failed run still holds.
-void release_locks(RunState& run);
 
 }  // namespace ringside::script

@@ -382,6 +382,12 @@ private:
         call(helper);
         store_rax(in.a);
     }
+    /// With no error, that is what EAX must hold.
+    void finish() {
+        bytes({0x31, 0xc0});  // xor eax, eax
+        byte(0xe9);
+        relative(exit_);
+    }
     void call_function(u32 pc, const rs_script_instruction& in) {
         bytes({0x48, 0x89, 0xde});
         move_immediate(kRdx, pc);
@@ -393,6 +399,10 @@ private:
         jump_to(first);
     }
     void return_value(u32 from) {
+        if (program_.function_count() == 1) {
+            finish();
+            return;
+        }
         if (from == kNothing)
             bytes({0x31, 0xd2});  // xor edx, edx
         else
@@ -401,9 +411,7 @@ private:
         call(Helper::kReturn);
         bytes({0x48, 0x85, 0xc0});  // test rax, rax
         const u32 goes_on = jump_short(kNotEqual);
-        // At the end of the run: no error.
-        byte(0xe9);
-        relative(exit_);
+        finish();
         land(goes_on);
         bytes({0x49, 0x8b, 0x1c, 0x24});  // mov rbx, [r12]
         bytes({0xff, 0xe0});              // jmp rax

@@ -507,28 +507,6 @@ rs_script_error step(RunState& run, GlobalStore globals, const rs_script_instruc
     return interpret(run, globals, code, registers).error;
 }
 
-void begin_run(const ProgramView& program, Frame& frame) {
-    ++frame.run_number;
-    frame.held_lock_count = 0;
-    const u32 registers = program.function(0).registers;
-    for (u32 i = 0; i < registers; ++i)
-        frame.registers[i] = 0;
-    frame.top = registers;
-}
-
-RunResult end_run(RunState& run, const Ending& ending) {
-    if (ending.error != RS_SCRIPT_OK)
-        release_locks(run);
-    RunResult result;
-    result.error = ending.error;
-    result.pc = ending.error == RS_SCRIPT_OK ? 0 : ending.pc;
-    result.value = ending.error == RS_SCRIPT_OK ? 0 : run.error_value;
-    result.operations = ending.operations;
-    result.last_value = run.last_value;
-    result.has_value = run.has_value;
-    return result;
-}
-
 const char* error_text(rs_script_error error) {
     for (const ErrorRow& row : kErrors)
         if (row.code == error)

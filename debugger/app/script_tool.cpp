@@ -238,7 +238,7 @@ int bench_script(const Request& request) {
     const auto begin = std::chrono::steady_clock::now();
     u64 operations = 0;
     for (u64 round = 0; round < request.rounds; ++round)
-        operations += evaluator.run_again(desk, options).operations;
+        operations += evaluator.run_again(desk).operations;
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     fmt::print("{} runs, {:.1f} ns a run, {:.1f} million operations a second\n", request.rounds,
                seconds.count() * 1e9 / static_cast<double>(request.rounds),

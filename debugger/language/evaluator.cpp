@@ -95,16 +95,21 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
         return output;
     }
     add_globals(known_globals_, output.compiled.globals_assigned);
-    local_less_tsc_ns_ =
+    context_.ticks_per_ms = ticks_per_ms();
+    context_.nanoseconds_per_tick = nanoseconds_per_tick();
+    context_.local_less_tsc_ns =
         local_time_ns() -
-        static_cast<s64>(static_cast<unsigned __int128>(guest.tsc()) * nanoseconds_per_tick() >>
-                         32);
+        static_cast<s64>(
+            static_cast<unsigned __int128>(guest.tsc()) * context_.nanoseconds_per_tick >> 32);
+    context_.budget = options.budget;
+    context_.stop = options.stop;
+    context_.in_event = options.in_event;
     if (options.machine_code)
         (void)executable_.make(script::ProgramView{image_.data()});
     else
         executable_.release();
     Collector collector;
-    output.result = run(guest, options, collector);
+    output.result = run(guest, collector);
     output.text = collector.take();
     output.ok = output.result.error == RS_SCRIPT_OK;
     if (!output.ok)
@@ -114,25 +119,17 @@ EvaluateOutput Evaluator::evaluate(std::string_view text, script::GuestAccess& g
     return output;
 }
 
-script::RunResult Evaluator::run_again(script::GuestAccess& guest, const EvaluateOptions& options) {
+script::RunResult Evaluator::run_again(script::GuestAccess& guest) {
     Collector collector;
-    return run(guest, options, collector);
+    return run(guest, collector);
 }
 
-script::RunResult Evaluator::run(script::GuestAccess& guest, const EvaluateOptions& options,
-                                 script::EventHooks& hooks) {
-    script::RunContext context;
-    context.budget = options.budget;
-    context.stop = options.stop;
-    context.in_event = options.in_event;
-    context.ticks_per_ms = ticks_per_ms();
-    context.nanoseconds_per_tick = nanoseconds_per_tick();
-    context.local_less_tsc_ns = local_less_tsc_ns_;
+script::RunResult Evaluator::run(script::GuestAccess& guest, script::EventHooks& hooks) {
     const script::ProgramView program{image_.data()};
     const script::GlobalStore globals{memory_->slots, memory_->table.count()};
     return executable_.is_empty()
-               ? script::run(program, memory_->frame, context, guest, hooks, globals)
-               : script::run_machine_code(executable_.code(), program, memory_->frame, context,
+               ? script::run(program, memory_->frame, context_, guest, hooks, globals)
+               : script::run_machine_code(executable_.code(), program, memory_->frame, context_,
                                           guest, hooks, globals);
 }
 

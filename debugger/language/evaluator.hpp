@@ -72,20 +72,20 @@ public:
     /// Compiles `text`, runs it once over `guest`.
     EvaluateOutput evaluate(std::string_view text, script::GuestAccess& guest,
                             const EvaluateOptions& options = {});
-    /// Runs what evaluate() compiled last once more, and drops what it prints.
-    script::RunResult run_again(script::GuestAccess& guest, const EvaluateOptions& options);
+    /// Runs what evaluate() compiled last once more, under the same limits, and drops what it
+    /// prints.
+    script::RunResult run_again(script::GuestAccess& guest);
     const std::vector<KnownGlobal>& known_globals() const { return known_globals_; }
     /// Their values stay.
     void forget_globals() { known_globals_.clear(); }
 
 private:
     struct Memory;
-    script::RunResult run(script::GuestAccess& guest, const EvaluateOptions& options,
-                          script::EventHooks& hooks);
+    script::RunResult run(script::GuestAccess& guest, script::EventHooks& hooks);
     std::unique_ptr<Memory> memory_;
-    std::vector<u8> image_;      ///< the last one
-    Executable executable_;      ///< made of it
-    s64 local_less_tsc_ns_ = 0;  ///< when it was compiled
+    std::vector<u8> image_;       ///< the last one
+    Executable executable_;       ///< made of it
+    script::RunContext context_;  ///< it runs with
     std::vector<KnownGlobal> known_globals_;
 };
 
