@@ -26,6 +26,11 @@
     X(NO_BUFFER_MEMORY, 0xc0000044u, ENOMEM, "out of memory for the safe buffer")                 \
     X(ACTION_TOO_LARGE, 0xc0000047u, EMSGSIZE, "action too large")                                \
     X(BUFFER_TOO_LARGE, 0xc0000048u, EMSGSIZE, "safe buffer too large")                           \
+    X(BAD_POOL_TYPE, 0xc0000028u, EINVAL, "unknown pool type")                                    \
+    X(NO_REGULAR_EVENT, 0xc0000042u, ENOBUFS, "no regular-event is left in the pool")             \
+    X(NO_BIG_EVENT, 0xc0000043u, ENOBUFS, "no big-event is left in the pool")                     \
+    X(NO_REGULAR_BUFFER, 0xc0000049u, ENOBUFS, "no regular-safe-buffer is left in the pool")      \
+    X(NO_BIG_BUFFER, 0xc000004au, ENOBUFS, "no big-safe-buffer is left in the pool")              \
     X(CORES_NOT_HALTED, 0xc0000050u, ETIMEDOUT, "a core did not answer")                          \
     X(BAD_IMAGE, 0xc0001000u, EINVAL, "malformed request")                                        \
     X(ABI_MISMATCH, 0xc0001001u, EINVAL, "module and program are of different versions")          \
@@ -64,6 +69,18 @@
       "this processor's VMX cannot switch EFER and debug controls for 64-bit sides")              \
     X(VMX_NO_EPT, 0xc0001027u, ENODEV,                                                            \
       "this processor's VMX lacks the nested paging that npt=on needs")                           \
+    X(BAD_MSR, 0xc0001030u, EACCES, "the processor refuses this MSR")                             \
+    X(NO_SUCH_DEVICE, 0xc0001031u, ENXIO, "there is no such device")                              \
+    X(NO_VERDICT, 0xc0001032u, EINVAL, "no event is waiting for a verdict")                       \
+    X(NOT_HALTED, 0xc0001033u, EBUSY, "the debuggee runs")                                        \
+    X(NO_DEBUGGER, 0xc0001034u, EOPNOTSUPP, "only in Debugger Mode")                              \
+    X(RESERVE_EXHAUSTED, 0xc0001035u, ENOBUFS, "reserve exhausted; type 'g' and retry")           \
+    X(HALTED_IN_CHANGE, 0xc0001036u, EBUSY,                                                       \
+      "the debuggee was halted while it changed its events; type 'g' and retry")                  \
+    X(PORT_IN_USE, 0xc0001037u, EBUSY, "the kernel uses this serial port")                        \
+    X(NO_PORT, 0xc0001038u, ENODEV, "there is no such serial port")                               \
+    X(NO_SHARED_MEMORY, 0xc0001039u, ENODEV, "this machine has no ivshmem device")                \
+    X(DEBUGGER_MODE, 0xc000103au, EBUSY, "a debugger at the end of a link has this machine")      \
     X(INTERNAL, 0xc0001fffu, EIO, "internal error")
 
 enum rs_error {

@@ -8,6 +8,7 @@
 #ifndef RINGSIDE_IOCTL_H
 #define RINGSIDE_IOCTL_H
 
+#include "debug.h"
 #include "error.h"
 #include "event.h"
 #include "ring.h"
@@ -29,13 +30,28 @@
 #define RS_NR_MODIFY_EVENT 0x12u
 #define RS_NR_LIST_EVENTS 0x13u
 #define RS_NR_EVENT_STAT 0x14u
+#define RS_NR_SHORT_CIRCUIT 0x15u
 #define RS_NR_FLUSH 0x20u
+#define RS_NR_PREALLOC 0x21u
 #define RS_NR_RING 0x23u
-#define RS_NR_IDT 0x32u
 #define RS_NR_SETTINGS 0x24u
+#define RS_NR_MEM 0x30u
+#define RS_NR_MSR 0x31u
+#define RS_NR_IDT 0x32u
+#define RS_NR_LAPIC 0x33u
+#define RS_NR_IO_APIC 0x34u
 #define RS_NR_EVAL 0x35u
 #define RS_NR_SYMBOL 0x36u
 #define RS_NR_PROCESS 0x37u
+#define RS_NR_REGISTERS 0x38u
+#define RS_NR_PAGE_WALK 0x39u
+#define RS_NR_TASKS 0x3au
+#define RS_NR_SYMBOL_LIST 0x3bu
+#define RS_NR_PREPARE 0x40u
+#define RS_NR_RUN 0x41u
+#define RS_NR_PAUSE 0x42u
+#define RS_NR_SWITCH_CORE 0x43u
+#define RS_NR_HALT_STATE 0x44u
 
 #define RS_IOC_VERSION RS_IOC(RS_NR_VERSION, struct rs_version)
 #define RS_IOC_LOAD RS_IOC(RS_NR_LOAD, struct rs_load)
@@ -52,6 +68,22 @@
 #define RS_IOC_SYMBOL RS_IOC(RS_NR_SYMBOL, struct rs_symbol)
 #define RS_IOC_PROCESS RS_IOC(RS_NR_PROCESS, struct rs_process)
 #define RS_IOC_EVAL RS_IOC(RS_NR_EVAL, struct rs_eval) /* image */
+/* debug.h */
+#define RS_IOC_SHORT_CIRCUIT RS_IOC(RS_NR_SHORT_CIRCUIT, struct rs_event_sc)
+#define RS_IOC_PREALLOC RS_IOC(RS_NR_PREALLOC, struct rs_prealloc)
+#define RS_IOC_MEM RS_IOC(RS_NR_MEM, struct rs_mem) /* image */
+#define RS_IOC_MSR RS_IOC(RS_NR_MSR, struct rs_msr)
+#define RS_IOC_LAPIC RS_IOC(RS_NR_LAPIC, struct rs_lapic)
+#define RS_IOC_IO_APIC RS_IOC(RS_NR_IO_APIC, struct rs_io_apic)
+#define RS_IOC_REGISTERS RS_IOC(RS_NR_REGISTERS, struct rs_registers)
+#define RS_IOC_PAGE_WALK RS_IOC(RS_NR_PAGE_WALK, struct rs_page_walk)
+#define RS_IOC_TASKS RS_IOC(RS_NR_TASKS, struct rs_tasks)                   /* image */
+#define RS_IOC_SYMBOL_LIST RS_IOC(RS_NR_SYMBOL_LIST, struct rs_symbol_list) /* image */
+#define RS_IOC_PREPARE RS_IOC(RS_NR_PREPARE, struct rs_prepare)
+#define RS_IOC_RUN RS_IOC(RS_NR_RUN, struct rs_run)
+#define RS_IOC_PAUSE RS_IOC(RS_NR_PAUSE, struct rs_pause)
+#define RS_IOC_SWITCH_CORE RS_IOC(RS_NR_SWITCH_CORE, struct rs_switch_core)
+#define RS_IOC_HALT_STATE RS_IOC(RS_NR_HALT_STATE, struct rs_halt_state)
 
 #define RS_MAX_REQUEST_BYTES 0x200000u /* largest image of any request */
 

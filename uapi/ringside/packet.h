@@ -62,7 +62,10 @@ RS_STATIC_ASSERT(sizeof(struct rs_packet) == 0x18, "rs_packet");
     X(PING, 8, 0u, 64u) /* answered by a PONG with the same payload */       \
     X(PONG, 9, 0u, 64u)                                                      \
     X(BYE, 10, 0u, 64u) /* the sender hangs up on purpose */                 \
-    X(ERROR, 11, sizeof(struct rs_packet_error), 256u)
+    X(ERROR, 11, sizeof(struct rs_packet_error), 256u)                       \
+    X(DEBUGGEE, 12, sizeof(struct rs_packet_debuggee), 1024u)                \
+    X(HALT, 13, sizeof(struct rs_halt), 1024u)                               \
+    X(RESEND, 14, sizeof(struct rs_packet_resend), 64u)
 
 /*
  * The PONG to a PING with a payload follows the messages that were there before the PING (or a
@@ -71,6 +74,8 @@ RS_STATIC_ASSERT(sizeof(struct rs_packet) == 0x18, "rs_packet");
  */
 
 #define RS_LINKF_NO_KEY (1u << 0) /* this side was told to run without a key */
+#define RS_LINKF_DEBUG (1u << 1)  /* this debugger wants Debugger Mode */
+#define RS_LINKF_PAUSE (1u << 2)  /* and the machine halted at once */
 
 struct rs_packet_hello { /* 0x50 bytes; HELLO and CHALLENGE */
     __u32 link_version;  /* 0x00 RS_LINK_VERSION */
@@ -140,6 +145,41 @@ struct rs_packet_error { /* 0x30 bytes */
     char release[32];    /* 0x10 of the sender, zero-terminated */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_packet_error) == 0x30, "rs_packet_error");
+
+/*
+ * The debug link (specification MOD-3 to MOD-7): the other end is root mode of the debuggee, which
+ * answers while the machine is halted, too. It begins with
+ *   debugger  HELLO      RS_LINKF_DEBUG, and RS_LINKF_PAUSE to begin halted; repeated until
+ * answered debuggee  DEBUGGEE   who it is; sequence numbers of its frames begin anew with this one
+ * or an ERROR. From there on
+ *   - the debugger sends one REQUEST at a time, and sends it again, with the same id, when no REPLY
+ *     comes; the debuggee carries an id out once and answers repetitions with the same REPLY;
+ *   - the debuggee numbers its frames; a debugger that misses one says RESEND with the first number
+ *     it wants, and gets all from there on, in their order. Where the debuggee has them no more it
+ *     answers with an ERROR RS_LINK_ERR_DAMAGED, and its frames go on with the next number;
+ *   - HALT says that the machine stands, MESSAGES what its scripts printed;
+ *   - PING is answered by a PONG. A debugger of which nothing was heard for RS_LINK_SILENCE_MS is
+ *     taken for gone (BRK-7);
+ *   - BYE ends the link, and the machine runs.
+ */
+#define RS_LINK_SILENCE_MS 10000u
+
+struct rs_packet_debuggee {    /* 0x170 bytes */
+    __u32 link_version;        /* 0x00 RS_LINK_VERSION */
+    __u32 abi;                 /* 0x04 RS_ABI_VERSION */
+    __u32 is_halted;           /* 0x08 a HALT follows */
+    __u32 kind;                /* 0x0c RS_LINK_* of the transport */
+    __u8 nonce[32];            /* 0x10 of the HELLO that is answered */
+    struct rs_version version; /* 0x30 */
+    __u64 reserved[16];        /* 0xf0 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_debuggee) == 0x170, "rs_packet_debuggee");
+
+struct rs_packet_resend { /* 0x08 bytes */
+    __u32 sequence;       /* 0x00 of the first frame wanted */
+    __u32 reserved;       /* 0x04 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_packet_resend) == 8, "rs_packet_resend");
 
 enum rs_packet_type {
 #define RS_PACKET_ENUM(name, number, smallest, largest) RS_PACKET_##name = (number),
