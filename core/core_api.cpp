@@ -184,7 +184,7 @@ __u32 rs_core_list_events(void* image, __u64 bytes) {
     if (!session.is_loaded)
         return header.error = RS_ERR_NOT_LOADED;
     const auto listed =
-        session.registry.list(header, {static_cast<u8*>(image) + size, bytes - size});
+        session.registry().list(header, {static_cast<u8*>(image) + size, bytes - size});
     if (listed)
         header.used_len += size - sizeof header;
     header.error = listed ? u32{RS_OK} : u32{listed.error().code};
@@ -194,7 +194,7 @@ __u32 rs_core_list_events(void* image, __u64 bytes) {
 __u32 rs_core_event_stat(struct rs_event_stat* request) {
     if (!session.is_loaded)
         return RS_ERR_NOT_LOADED;
-    const auto filled = session.registry.stat(*request);
+    const auto filled = session.registry().stat(*request);
     return filled ? u32{RS_OK} : u32{filled.error().code};
 }
 
@@ -206,9 +206,9 @@ __u32 rs_core_ring(__u32 client, struct rs_ring* request) {
 __u32 rs_core_ring_memory(__u32 core, const void** head, const void** data, __u64* bytes) {
     if (!session.is_loaded)
         return RS_ERR_NOT_LOADED;
-    if (core >= session.engine.core_count())
+    if (core >= session.engine().core_count())
         return RS_ERR_BAD_CORE;
-    const auto memory = session.engine.ring_memory(core);
+    const auto memory = session.engine().ring_memory(core);
     *head = memory.indices;
     *data = memory.data;
     *bytes = memory.bytes;
@@ -223,7 +223,7 @@ __u32 rs_core_flush(struct rs_flush* request) {
     if (const u32 error = session.hand_over_all(); error != RS_OK)
         return error;
     request->count =
-        request->flags & RS_FLUSHF_HAND_OVER ? 0 : session.engine.rings().discard_all();
+        request->flags & RS_FLUSHF_HAND_OVER ? 0 : session.engine().rings().discard_all();
     return RS_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "event/clock.hpp"
 #include "event/counter.hpp"
 #include "event/gather.hpp"
+#include "event/halter.hpp"
 #include "event/snapshot.hpp"
 #include "event/wake.hpp"
 #include "ring/producer.hpp"
@@ -98,15 +99,30 @@ struct CoreState {
     EngineState* engine = nullptr;  // root address
     CoreStats* stats = nullptr;     // root address
     CoreSlot* slot = nullptr;       // root address
+    Halter* halter = nullptr;       // root address; null where nothing can be halted
     u64 adopted = 0;
     bool wants_interrupts = false;
     bool has_kick_request = false;
-    u32 ignored_by = 0;        // id of the first event that ignored the last arrival ignored
-    u32 wants_exceptions = 0;  // bit n: an enabled event asks for exception n
+    bool has_link_news = false;  // messages for the link were written since it last carried some
+    u32 ignored_by = 0;          // id of the first event that ignored the last arrival ignored
+    u32 wants_exceptions = 0;    // bit n: an enabled event asks for exception n
     Wake wake;
     Gathered gathered;
     ring::Producer producer;
+    ring::Producer link_producer;  // for the debugger at the end of a link; unused without one
     script::Frame frames[kFrames];
+
+    /// Where an owner's messages go.
+    ring::Producer& producer_for(u32 owner) {
+        return owner == kLinkOwner ? link_producer : producer;
+    }
+    /// One was written: who reads it may have to be told.
+    void note_message(u32 owner) {
+        if (owner == kLinkOwner)
+            has_link_news = true;
+        else if (producer.has_waiting_reader())
+            wake.note();
+    }
 };
 
 }  // namespace ringside::event

@@ -15,6 +15,7 @@ namespace ringside::event {
 
 inline constexpr u32 kMaxCores = 256;
 inline constexpr u32 kNoOwner = 0;  ///< the client is gone, the event outlives it: text is dropped
+inline constexpr u32 kLinkOwner = 0xffff'fffe;  ///< the debugger at the end of a debug link
 
 /// One core's counters of one event. Written by that core's root mode only.
 struct alignas(64) EventCounters {
@@ -59,6 +60,7 @@ struct alignas(64) EventFlips {
     std::atomic<u32> has_warned;        // one warning about unknown event ids
     std::atomic<u32> has_warned_sc;     // one about event_sc() in the post stage
     std::atomic<u32> has_warned_pause;  // one about pause() without a debugger
+    std::atomic<u32> has_warned_break;  // one about a break that found no debugger
     std::atomic<u32> has_warned_level;  // one about a level-triggered source that is held
     std::atomic<u32> held;              // sources, all cores together (EVT-2)
     std::atomic<u32> reports;           // diagnostics in the current window

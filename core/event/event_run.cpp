@@ -4,6 +4,7 @@
 #include "base/memory.hpp"
 #include "event/adoption.hpp"
 #include "event/send.hpp"
+#include "ringside/debug.h"
 #include "script/machine_code.hpp"
 
 namespace ringside::event {
@@ -95,6 +96,8 @@ bool EventRun::run() {
             run_script(i);
         else if (event_.actions[i].type == RS_ACT_CODE)
             run_code(i);
+        else if (!halt(RS_HALT_EVENT))
+            notice_once(event_.flips.has_warned_break, RS_NOTICE_BREAK_LOST);
     }
     const u64 cycles = arrival_.guest.tsc() - start;
     counters_.cycles_total.add(cycles);
@@ -167,8 +170,21 @@ void EventRun::notice_once(std::atomic<u32>& was_told, u32 code) {
                arrival_.guest.tsc());
 }
 
+/// @return false: no debugger is there
+bool EventRun::halt(u32 reason) {
+    CoreState& core = arrival_.core;
+    Occasion occasion{
+        .event = event_, .reason = reason, .stage = arrival_.stage, .context = arrival_.vector};
+    if (core.halter == nullptr || !core.halter->halt(occasion))
+        return false;
+    if (occasion.verdict != UserVerdict::kNone)
+        arrival_.verdict = occasion.verdict;
+    return true;
+}
+
 void EventRun::pause() {
-    notice_once(event_.flips.has_warned_pause, RS_NOTICE_NO_PAUSE);
+    if (!halt(RS_HALT_SCRIPT))
+        notice_once(event_.flips.has_warned_pause, RS_NOTICE_NO_PAUSE);
 }
 
 void EventRun::event_sc(bool skip) {
@@ -316,7 +332,7 @@ void EventRun::gather(const char* text, u32 length) {
         gathered.counters = &counters_;
         core.slot->gathers_since.store(now == 0 ? 1 : now, std::memory_order_relaxed);
         // Who waits has to look when the text gets old, even if nothing makes this core exit then.
-        if (core.producer.has_waiting_reader())
+        if (owner != kLinkOwner && core.producer.has_waiting_reader())
             core.wake.note();
     }
     copy_bytes(gathered.text + gathered.length, text, length);

@@ -30,6 +30,8 @@ public:
     script::GuestAccess& guest;
     CodeRunner& code;
     u32 stage;  ///< RS_STAGE_PRE or RS_STAGE_POST
+    UserVerdict verdict =
+        UserVerdict::kNone;  ///< of the user, while an event had the machine halted
     u8 vector;
 
 private:
@@ -68,6 +70,7 @@ private:
     void run_script(u32 action);
     void run_code(u32 action);
     void send_buffer();
+    bool halt(u32 reason);
     void count_error(u32 action, const script::RunResult& result);
     void count_fault(u32 action, const CodeResult& result);
     void mark_faulted();

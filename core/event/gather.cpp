@@ -16,21 +16,22 @@ void hand_over(CoreState& core) {
     Gathered& gathered = core.gathered;
     if (gathered.is_empty())
         return;
-    const bool is_written = core.producer.write({.kind = RS_MSG_GATHERED,
-                                                 .owner = gathered.owner,
-                                                 .pid = gathered.pid,
-                                                 .tag = gathered.tag,
-                                                 .cookie = gathered.cookie,
-                                                 .time_ns = gathered.time_ns,
-                                                 .payload = gathered.text,
-                                                 .len = gathered.length,
-                                                 .parts = gathered.prints},
-                                                ring::Room::kText);
+    const u32 owner = gathered.owner;
+    const bool is_written = core.producer_for(owner).write({.kind = RS_MSG_GATHERED,
+                                                            .owner = gathered.owner,
+                                                            .pid = gathered.pid,
+                                                            .tag = gathered.tag,
+                                                            .cookie = gathered.cookie,
+                                                            .time_ns = gathered.time_ns,
+                                                            .payload = gathered.text,
+                                                            .len = gathered.length,
+                                                            .parts = gathered.prints},
+                                                           ring::Room::kText);
     (is_written ? gathered.counters->messages : gathered.counters->lost_messages)
         .add(gathered.prints);
     drop_gathered(core);
-    if (is_written && core.producer.has_waiting_reader())
-        core.wake.note();
+    if (is_written)
+        core.note_message(owner);
 }
 
 void hand_over_old(CoreState& core, u64 now_tsc) {

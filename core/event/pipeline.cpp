@@ -70,8 +70,11 @@ bool run_stage(Arrival& arrival, Range range) {
                 arrival.core.ignored_by = event.id;
             ignores = true;
         }
+        if (arrival.verdict == UserVerdict::kIgnore && !ignores)
+            arrival.core.ignored_by = event.id;
     }
-    return ignores;
+    return arrival.verdict == UserVerdict::kNone ? ignores
+                                                 : arrival.verdict == UserVerdict::kIgnore;
 }
 
 bool has_post(const Snapshot& snapshot, Range range) {

@@ -8,22 +8,22 @@ void send(CoreState& core, const Event& event, u32 pid, u64 now_tsc, const Paylo
     hand_over(core);
     EventCounters& counters = event.counters.in_root()[core.core];
     const u32 owner = event.flips.owner.load(std::memory_order_relaxed);
-    if (owner == kNoOwner || !core.producer.write({.kind = payload.kind,
-                                                   .owner = owner,
-                                                   .pid = pid,
-                                                   .tag = event.tag,
-                                                   .cookie = event.cookie,
-                                                   .time_ns = core.engine->clock.to_ns(now_tsc),
-                                                   .payload = payload.bytes,
-                                                   .len = payload.len,
-                                                   .flags = payload.flags},
-                                                  room)) {
+    ring::Producer& producer = core.producer_for(owner);
+    if (owner == kNoOwner || !producer.write({.kind = payload.kind,
+                                              .owner = owner,
+                                              .pid = pid,
+                                              .tag = event.tag,
+                                              .cookie = event.cookie,
+                                              .time_ns = core.engine->clock.to_ns(now_tsc),
+                                              .payload = payload.bytes,
+                                              .len = payload.len,
+                                              .flags = payload.flags},
+                                             room)) {
         counters.lost_messages.add(1);
         return;
     }
     counters.messages.add(1);
-    if (core.producer.has_waiting_reader())
-        core.wake.note();
+    core.note_message(owner);
 }
 
 void send(CoreState& core, const Event& event, u32 pid, u64 now_tsc,

@@ -64,6 +64,9 @@ public:
     virtual u64 task_value(TaskValue which) = 0;
     /// Time-stamp counter, the one deadlines are counted in.
     virtual u64 tsc() = 0;
+    /// Asked now and then by what runs long: stands still while the whole machine is halted.
+    /// @return ticks of tsc() that took
+    virtual u64 stand() { return 0; }
     /// Number of the logical CPU.
     virtual u32 core() = 0;
 

@@ -23,6 +23,7 @@ struct RunState {
     u64 error_value = 0;  ///< goes with the error a function returns
     u64 extra_cost = 0;   ///< operations beyond the instructions
     u64 slept_us = 0;     ///< by microsleep()
+    u64 stood_ticks = 0;  ///< while the machine was halted: not this run's time
 
     rs_script_error fail(rs_script_error error, u64 value) {
         error_value = value;
@@ -59,8 +60,9 @@ inline RunResult end_run(RunState& run, const Ending& ending) {
     return result;
 }
 
-/// Stop request and deadline; budget is the caller's.
-rs_script_error check_time(const RunState& run);
+/// Stop request and deadline, and a halt of the machine, which is waited for; budget is the
+/// caller's.
+rs_script_error check_time(RunState& run);
 
 /// PRINTF: `arguments` values for the format with index `format`.
 rs_script_error print_formatted(RunState& run, u32 format, const u64* arguments);

@@ -482,10 +482,12 @@ u64 read_pseudo(RunState& run, u32 which) {
     }
 }
 
-rs_script_error check_time(const RunState& run) {
+rs_script_error check_time(RunState& run) {
+    run.stood_ticks += run.guest.stand();
     if (run.context.stop != nullptr && *run.context.stop != 0)
         return RS_SCRIPT_STOPPED;
-    return run.guest.tsc() >= run.context.deadline_tsc ? RS_SCRIPT_TIME : RS_SCRIPT_OK;
+    const u64 ran_until = run.guest.tsc() - run.stood_ticks;
+    return ran_until >= run.context.deadline_tsc ? RS_SCRIPT_TIME : RS_SCRIPT_OK;
 }
 
 RunResult run(const ProgramView& program, Frame& frame, const RunContext& context,

@@ -5,6 +5,8 @@
 #include "monitor/monitor.hpp"
 #include "x86/instructions.hpp"
 
+#include <new>
+
 namespace ringside {
 namespace {
 
@@ -70,28 +72,35 @@ Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& fact
         settings.limits.script_budget = request.script_budget;
     if (request.script_time_us)
         settings.limits.script_time_us = request.script_time_us;
-    RS_TRY(engine.open(hypervisor.memory(), settings));
+    void* const memory = hypervisor.memory().allocate(sizeof(Events));
+    if (!memory)
+        return Error{RS_ERR_CANNOT_CREATE};
+    events_ = new (memory) Events;
+    RS_TRY(engine().open(hypervisor.memory(), settings));
     engine_open_ = true;
-    RS_TRY(registry.open(engine, *this));
+    RS_TRY(registry().open(engine(), *this));
     registry_open_ = true;
     for (Client& client : clients)
         if (client.id)
             attach_client(client);
     for (u32 core = 0; core < hypervisor.core_count(); ++core)
-        hypervisor.attach_core(core, engine.core(core).in_root());
+        hypervisor.attach_core(core, engine().core(core).in_root());
     RS_TRY(hypervisor.launch(failed_core));
     for (u32 core = 0; core < hypervisor.core_count(); ++core)
         if (hypervisor.is_virtualized(core))
-            engine.set_participating(core, true);
+            engine().set_participating(core, true);
     return {};
 }
 
 void Session::tear_down() {
     if (registry_open_)
-        registry.close();
+        registry().close();
     if (engine_open_)
-        engine.close();
+        engine().close();
     registry_open_ = engine_open_ = false;
+    if (events_)
+        hypervisor.memory().release(events_, sizeof(Events));
+    events_ = nullptr;
     hypervisor.release();
 }
 
@@ -104,12 +113,12 @@ u32 Session::may_unload() const {
 u32 Session::unload() {
     if (!is_loaded)
         return RS_ERR_NOT_LOADED;
-    registry.clear_all();
+    registry().clear_all();
     publish_and_wait();
     if (auto stopped = hypervisor.stop(); !stopped)
         return stopped.error().code;
     for (u32 core = 0; core < hypervisor.core_count(); ++core)
-        engine.set_participating(core, false);
+        engine().set_participating(core, false);
     is_loaded = false;
     platform_->wait_for_nmi_handlers();
     tear_down();
@@ -117,10 +126,10 @@ u32 Session::unload() {
 }
 
 u32 Session::change_settings(rs_settings& request) {
-    event::Limits limits = engine.limits();
+    event::Limits limits = engine().limits();
     if (!event::take_limits(request, limits))
         return RS_ERR_BAD_IMAGE;
-    engine.set_limits(limits);
+    engine().set_limits(limits);
     auto switches = hypervisor.short_circuit();
     if (request.mask & RS_SET_SC_REPLAY)
         switches.replays = request.sc_replay;
@@ -135,8 +144,8 @@ u32 Session::change_settings(rs_settings& request) {
 
 bool Session::attach_client(Client& client) {
     client.waits = false;
-    client.reader.init(engine.rings(), client.id);
-    return engine.rings().add_owner(client.id);
+    client.reader.init(engine().rings(), client.id);
+    return engine().rings().add_owner(client.id);
 }
 
 Client* Session::find_client(u32 id) {
@@ -170,17 +179,17 @@ void Session::remove_client(u32 id) {
     if (is_loaded) {
         if (client->waits)
             client->reader.finish_waiting();
-        registry.remove_client(id);
+        registry().remove_client(id);
         publish_and_wait();
-        engine.rings().remove_owner(id);
-        engine.rings().release_all();
+        engine().rings().remove_owner(id);
+        engine().rings().release_all();
     }
     client->id = 0;
     client->waits = false;
 }
 
 bool Session::has_messages(Client& client) {
-    engine.flush_if_asked();
+    engine().flush_if_asked();
     if (client.waits)
         return static_cast<bool>(client.reader.peek());
     client.waits = !client.reader.prepare_to_wait();
@@ -191,7 +200,7 @@ s64 Session::read_messages(Client& client, u8* buffer, u64 bytes) {
     if (client.waits)
         client.reader.finish_waiting();
     client.waits = false;
-    engine.flush_if_asked();
+    engine().flush_if_asked();
     u64 used = 0;
     while (const ring::Record record = client.reader.peek()) {
         const u32 length = record.read_bytes();
@@ -214,15 +223,15 @@ u32 Session::ring(Client& client, rs_ring& request) {
         return RS_ERR_BAD_IMAGE;
     if (!is_loaded || (request.generation && request.generation != generation_))
         return RS_ERR_NOT_LOADED;
-    if (request.core >= engine.core_count())
+    if (request.core >= engine().core_count())
         return RS_ERR_BAD_CORE;
-    ring::RingSet& rings = engine.rings();
+    ring::RingSet& rings = engine().rings();
     if (request.position && !rings.consumer(request.core).take_until(request.position, client.id))
         return RS_ERR_BAD_IMAGE;
     rings.release(request.core);
     request.generation = generation_;
     request.tail = rings.consumer(request.core).tail();
-    request.ring_bytes = u32(engine.ring_memory(request.core).bytes);
+    request.ring_bytes = u32(engine().ring_memory(request.core).bytes);
     request.client = client.id;
     return RS_OK;
 }
@@ -234,7 +243,7 @@ u32 Session::evaluate(rs_eval& request, std::span<u8> data) {
         request.reserved2[1])
         return RS_ERR_BAD_IMAGE;
     constexpr u64 kMaxText = 0x10000;
-    auto prepared = registry.prepare_evaluation({tail, request.program_len},
+    auto prepared = registry().prepare_evaluation({tail, request.program_len},
                                                 u32(room < kMaxText ? room : kMaxText));
     if (!prepared)
         return prepared.error().code;
@@ -255,14 +264,14 @@ u32 Session::evaluate(rs_eval& request, std::span<u8> data) {
         request.core = evaluation.core;
         error = RS_OK;
     }
-    registry.release_evaluation(&evaluation);
+    registry().release_evaluation(&evaluation);
     return error;
 }
 
 void Session::drop_abandoned_cores() {
     for (u32 core = 0; core < hypervisor.core_count(); ++core)
         if (hypervisor.take_abandoned(core))
-            engine.set_participating(core, false);
+            engine().set_participating(core, false);
 }
 
 u32 Session::publish_and_wait() {
@@ -271,21 +280,21 @@ u32 Session::publish_and_wait() {
     // Every core exits at the NMI and adopts on its way back; a core in a long script follows when
     // that run ends, which its time limit bounds.
     constexpr u64 kMaxRounds = 100'000'000;
-    const u64 generation = engine.generation();
-    for (u64 round = 0; !engine.all_adopted(generation); ++round) {
+    const u64 generation = engine().generation();
+    for (u64 round = 0; !engine().all_adopted(generation); ++round) {
         if (round == kMaxRounds)
             return RS_ERR_CORES_NOT_HALTED;
         drop_abandoned_cores();
         platform_->relax();
     }
-    registry.reclaim();
+    registry().reclaim();
     return RS_OK;
 }
 
 u32 Session::cpu_online(u32 cpu) {
     if (auto launched = hypervisor.launch_here(); !launched)
         return launched.error().code;
-    engine.set_participating(cpu, true);
+    engine().set_participating(cpu, true);
     hypervisor.hypercall_here(vcpu::Hypercall::kAdopt);
     return RS_OK;
 }
@@ -293,17 +302,17 @@ u32 Session::cpu_online(u32 cpu) {
 u32 Session::cpu_offline(u32 cpu) {
     if (auto stopped = hypervisor.stop_here(); !stopped)
         return stopped.error().code;
-    engine.set_participating(cpu, false);
+    engine().set_participating(cpu, false);
     return RS_OK;
 }
 
 u32 Session::register_event(u32 client, const void* image, u64 bytes, u64& tag) {
-    const auto added = registry.add({static_cast<const u8*>(image), bytes}, client);
+    const auto added = registry().add({static_cast<const u8*>(image), bytes}, client);
     if (!added)
         return added.error().code;
     if (const u32 error = publish_and_wait(); error != RS_OK) {
         rs_modify_event clear = {.size = sizeof clear, .action = RS_MODIFY_CLEAR, .tag = *added};
-        (void)registry.modify(clear);
+        (void)registry().modify(clear);
         return error;
     }
     tag = *added;
@@ -311,28 +320,28 @@ u32 Session::register_event(u32 client, const void* image, u64 bytes, u64& tag) 
 }
 
 u32 Session::add_action(void* image, u64 bytes) {
-    if (auto added = registry.add_action({static_cast<const u8*>(image), bytes}); !added)
+    if (auto added = registry().add_action({static_cast<const u8*>(image), bytes}); !added)
         return added.error().code;
     return publish_and_wait();
 }
 
 u32 Session::modify_event(rs_modify_event& request) {
-    if (auto modified = registry.modify(request); !modified)
+    if (auto modified = registry().modify(request); !modified)
         return modified.error().code;
     return request.action == RS_MODIFY_QUERY ? u32{RS_OK} : publish_and_wait();
 }
 
 bool Session::hand_over_old() {
     // A core on its way through root mode looks at the age by itself.
-    if (engine.has_old_text(x86::read_tsc()))
+    if (engine().has_old_text(x86::read_tsc()))
         hypervisor.signal_adoption();
-    return engine.is_gathering();
+    return engine().is_gathering();
 }
 
 u32 Session::hand_over_all() {
-    if (!engine.is_gathering())
+    if (!engine().is_gathering())
         return RS_OK;
-    engine.announce();  // a core that adopts hands over what it gathered
+    engine().announce();  // a core that adopts hands over what it gathered
     return publish_and_wait();
 }
 

@@ -70,11 +70,17 @@ public:
 
     bool is_loaded = false;
     vcpu::Hypervisor hypervisor;
-    event::Engine engine;
-    event::Registry registry;
+    /// While loaded.
+    event::Engine& engine() { return events_->engine; }
+    event::Registry& registry() { return events_->registry; }
     Client clients[ring::kMaxOwners] = {};
 
 private:
+    /// In memory that root mode reaches: while the machine is halted it works on them.
+    struct Events {
+        event::Engine engine;
+        event::Registry registry;
+    };
     Result<void> bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& facts,
                           const rs_load& request, u32& failed_core);
     void tear_down();
@@ -86,6 +92,7 @@ private:
     bool attach_client(Client& client);
 
     const rs_platform* platform_ = nullptr;
+    Events* events_ = nullptr;
     u64 generation_ = 0;  ///< of the load: mapped rings of an earlier one are dead
     bool engine_open_ = false;
     bool registry_open_ = false;

@@ -3,6 +3,7 @@
 
 #include "event/adoption.hpp"
 #include "vcpu/emergency_log.hpp"
+#include "vcpu/halt.hpp"
 #include "vcpu/ignored.hpp"
 #include "vcpu/rendezvous.hpp"
 
@@ -18,7 +19,13 @@ void sort_nmis(Vcpu& vcpu) {
         return;
     const u32 taken = count - vcpu.nmi_seen;
     vcpu.nmi_seen = count;
-    if (taken <= std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0))
+    u32 ours = std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0);
+    // The link's own interrupt comes as an NMI, too.
+    if (vcpu.machine->has_link && (vcpu.machine->exits.tend_link(vcpu) || vcpu.has_tended))
+        [[unlikely]]
+        ++ours;
+    vcpu.has_tended = false;
+    if (taken <= ours)
         return;
     constexpr u32 kNmiBit = 1u << 2;
     if ((vcpu.intercepted_exceptions & kNmiBit) != 0 && !vcpu.machine->exits.nmi(vcpu)) [[unlikely]]
@@ -62,6 +69,8 @@ void tend_messages(Vcpu& vcpu) {
     event::CoreState& state = *vcpu.core_state;
     if (!state.gathered.is_empty()) [[unlikely]]
         event::hand_over_old(state, x86::read_tsc());
+    if (vcpu.machine->has_link) [[unlikely]]
+        vcpu.machine->exits.tend_link(vcpu);
     if (state.wake.is_wanted() && event::should_wake_reader(state, x86::read_tsc())) [[unlikely]] {
         std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).store(1);
         vcpu.waiting.nmi = true;
@@ -111,13 +120,17 @@ void settle(Vcpu& vcpu) {
     for (;;) {
         sort_nmis(vcpu);
         run_post_stage(vcpu);
+        stand_if_asked(vcpu);
+        stand_in_halt(vcpu);
         adopt_if_published(vcpu);
         tend_messages(vcpu);
-        stand_if_asked(vcpu);
         vcpu.backend->block_nmis();
-        if (*const_cast<volatile u32*>(&vcpu.nmi_count) == vcpu.nmi_seen) [[likely]]
+        // What the debugger changed while the machine was halted is taken over first.
+        if (*const_cast<volatile u32*>(&vcpu.nmi_count) == vcpu.nmi_seen && !vcpu.has_stood)
+            [[likely]]
             break;
         vcpu.backend->unblock_nmis();
+        vcpu.has_stood = false;
     }
     inject_planned(vcpu);
 }

@@ -2,6 +2,7 @@
 #include "vcpu/guest_view.hpp"
 
 #include "base/memory.hpp"
+#include "vcpu/halt.hpp"
 #include "x86/control_registers.hpp"
 
 namespace ringside::vcpu {
@@ -236,6 +237,13 @@ u64 GuestView::task_value(script::TaskValue which) {
             return vcpu_.backend->read_register(RS_FULL_FSBASE);
     }
     return 0;
+}
+
+/// The debugger's wish to halt comes as an NMI, which a long run would otherwise keep waiting.
+u64 GuestView::stand() {
+    if (machine_.has_link && vcpu_.nmi_count != vcpu_.nmi_seen && machine_.exits.tend_link(vcpu_))
+        vcpu_.has_tended = true;
+    return stand_in_halt(vcpu_);
 }
 
 u64 GuestView::tsc() {

@@ -28,6 +28,7 @@ public:
     bool inject(const script::Injection& event) override;
     u64 task_value(script::TaskValue which) override;
     u64 tsc() override;
+    u64 stand() override;
     u32 core() override { return vcpu_.core; }
     /// CR3 of the running process with the kernel's half in it, which user mode's may hide.
     u64 kernel_cr3();

@@ -185,8 +185,11 @@ Result<void> Hypervisor::build_host_tables(const rs_kernel_facts& facts) {
     // RAM only: a device's registers mapped write-back could be read by speculation.
     for (u32 i = 0; i < machine_->ram.count; ++i) {
         const memory::RamRange& range = machine_->ram.ranges[i];
-        RS_TRY(table.map(kRootWindowBase + range.start, range.end - range.start, Hpa{range.start},
-                         kHostRights | page::kNoExecute, 2));
+        // Once where no address of the kernel's is, once where the kernel has it: what both sides
+        // work on holds the kernel's pointers.
+        for (const u64 base : {kRootWindowBase, memory_.direct_map()})
+            RS_TRY(table.map(base + range.start, range.end - range.start, Hpa{range.start},
+                             kHostRights | page::kNoExecute, 2));
     }
     RS_TRY(map_devices(table));
     // Without it scripts are interpreted.

@@ -24,10 +24,20 @@ using CommitHandler = void (*)(Vcpu&, u8 vector);
 /// Told of an NMI of the guest's that an event asks for. False: the guest does not get it.
 using NmiHandler = bool (*)(Vcpu&);
 
+/// Called on the core that operates while the machine is halted; returns when it does no more, or
+/// nothing is halted any more.
+using OperateHandler = void (*)(Vcpu&);
+
+/// Looks whether the debugger at the end of a link says something, and carries messages to it.
+/// True: this core was interrupted for that, or might have been.
+using LinkHandler = bool (*)(Vcpu&);
+
 /// One handler a reason; monitor/ fills it.
 struct ExitTable {
     CommitHandler commit = nullptr;
     NmiHandler nmi = nullptr;
+    OperateHandler operate = nullptr;
+    LinkHandler tend_link = nullptr;
     ExitHandler handlers[u32(ExitReason::kCount)] = {};
 };
 
@@ -56,6 +66,19 @@ struct Rendezvous {
     u32 last_ticket = 0;
 };
 
+/// The halt of the whole machine. See halt.hpp.
+struct Halt {
+    u32 is_taken = 0;
+    u32 generation = 0;  ///< of the halt in effect; 0: the machine runs
+    u32 last_generation = 0;
+    u32 operating_core = 0;
+    u32 released_core = 0;  ///< a core that runs alone meanwhile, + 1; 0: none
+    u32 missing = 0;        ///< cores that did not stand in time
+    u64 halts = 0;          ///< so far
+    u64 lost_breaks = 0;    ///< that found no debugger
+    u64 halted_tsc = 0;     ///< when all cores stood
+};
+
 inline constexpr u32 kMaxIoApics = 16;
 
 struct Machine {
@@ -67,6 +90,9 @@ struct Machine {
     TaskLayout tasks;
     apic::Settings short_circuit;
     Rendezvous rendezvous;
+    Halt halt;
+    u32 has_link = 0;         ///< Debugger Mode: a debugger may be at the end of a link
+    void* debugger = nullptr;  ///< root address of what the link's handlers work on
     u64 io_apics[kMaxIoApics] = {};  ///< root addresses
     u32 io_apic_count = 0;
     u64 window_base = 0;

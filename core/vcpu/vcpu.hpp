@@ -15,6 +15,8 @@
 
 namespace ringside::vcpu {
 
+struct HaltReason;
+
 /// Own segments and task state of root mode on this CPU. The selectors are Linux's, so that none
 /// has to change between launch and first exit.
 struct HostTables {
@@ -41,6 +43,10 @@ struct Vcpu {
     bool intercepts_interrupts = false;
     u32 owed_nmi = 0;                ///< an NMI of ours is on its way: not 0 until it was seen
     u32 stands_for = 0;              ///< the ticket this core stood still for last
+    u32 halted_for = 0;              ///< the halt this core stood in last
+    bool has_stood = false;          ///< in a halt, since it was last looked at
+    bool has_tended = false;         ///< the link, of whose NMI nobody has taken notice yet
+    HaltReason* halt_reason = nullptr;  ///< of the halt this core has brought about
     u32 intercepted_exceptions = 0;  ///< bit n: exception n exits
     u64 exits = 0;
     sandbox::Core* sandbox = nullptr;

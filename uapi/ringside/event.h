@@ -193,6 +193,7 @@ enum {
 enum {
     RS_NOTICE_SC_IN_POST = 1,      /* event_sc() in the post stage does nothing (SC-5) */
     RS_NOTICE_NO_PAUSE = 3,        /* pause() without a debugger that holds the machine */
+    RS_NOTICE_BREAK_LOST = 4,      /* a break that found no debugger; more of them are counted */
     RS_NOTICE_LEVEL_THROTTLED = 2, /* value: vector of a level-triggered source held (SC-9) */
 };
 struct rs_diagnostic { /* 0x20 bytes */

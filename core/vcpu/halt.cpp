@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vcpu/halt.hpp"
+
+#include "event/gather.hpp"
+#include "vcpu/exit_loop.hpp"
+#include "x86/instructions.hpp"
+
+namespace ringside::vcpu {
+namespace {
+
+using Word = std::atomic_ref<u32>;
+constexpr u32 kNobody = 0;
+
+bool is_virtualized(const Vcpu* vcpu) {
+    return vcpu != nullptr &&
+           std::atomic_ref<const bool>(vcpu->is_virtualized).load(std::memory_order_acquire);
+}
+
+/// Whether this core was let go alone, the others standing on.
+bool is_released(Vcpu& vcpu) {
+    return Word(vcpu.machine->halt.released_core).load(std::memory_order_acquire) == vcpu.core + 1;
+}
+
+u32 missing_cores(Vcpu& vcpu) {
+    Machine& machine = *vcpu.machine;
+    u32 missing = 0;
+    for (u32 core = 0; core < machine.core_count; ++core)
+        if (core != vcpu.core && is_virtualized(machine.vcpus[core]) && !stands(machine, core))
+            ++missing;
+    return missing;
+}
+
+/// Becomes the operating core, if none is.
+bool begin_halt(Vcpu& vcpu) {
+    Halt& halt = vcpu.machine->halt;
+    if (is_released(vcpu)) {
+        Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
+        Word(halt.released_core).store(kNobody, std::memory_order_release);
+        return true;
+    }
+    Word is_taken{halt.is_taken};
+    if (is_taken.exchange(1, std::memory_order_acquire) != 0)
+        return false;
+    halt.last_generation = halt.last_generation == ~u32{0} ? 1 : halt.last_generation + 1;
+    ++halt.halts;
+    Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
+    Word(halt.generation).store(halt.last_generation, std::memory_order_seq_cst);
+    signal_other_cores(vcpu);
+    return true;
+}
+
+void wait_for_others(Vcpu& vcpu) {
+    Machine& machine = *vcpu.machine;
+    // No PAUSE: an emulator may make a whole trip of it.
+    const u64 start = x86::read_tsc();
+    const u64 patience = kHaltPatienceMs * machine.short_circuit.ticks_per_ms;
+    do
+        machine.halt.missing = missing_cores(vcpu);
+    while (machine.halt.missing != 0 && x86::read_tsc() - start < patience);
+    machine.halt.halted_tsc = x86::read_tsc();
+}
+
+}  // namespace
+
+bool stands(const Machine& machine, u32 core) {
+    const u32 generation =
+        std::atomic_ref<const u32>(machine.halt.generation).load(std::memory_order_acquire);
+    if (core >= machine.core_count || !is_virtualized(machine.vcpus[core]) || generation == 0)
+        return false;
+    return Word(machine.vcpus[core]->halted_for).load(std::memory_order_acquire) == generation;
+}
+
+bool halt_machine(Vcpu& vcpu, HaltReason& reason) {
+    while (!begin_halt(vcpu)) {
+        stand_in_halt(vcpu);
+        if (reason.occasion != nullptr && !reason.occasion->event.is_active())
+            return false;
+        x86::compiler_barrier();
+    }
+    vcpu.halt_reason = &reason;
+    event::hand_over(*vcpu.core_state);
+    wait_for_others(vcpu);
+    stand_in_halt(vcpu);
+    vcpu.halt_reason = nullptr;
+    return true;
+}
+
+u64 stand_in_halt(Vcpu& vcpu) {
+    Halt& halt = vcpu.machine->halt;
+    Word in_effect{halt.generation};
+    u32 generation = in_effect.load(std::memory_order_acquire);
+    if (generation == 0 || is_released(vcpu)) [[likely]]
+        return 0;
+    const u64 start = x86::read_tsc();
+    event::hand_over(*vcpu.core_state);
+    while (generation != 0 && !is_released(vcpu)) {
+        Word(vcpu.halted_for).store(generation, std::memory_order_release);
+        if (Word(halt.operating_core).load(std::memory_order_acquire) == vcpu.core)
+            vcpu.machine->exits.operate(vcpu);
+        x86::compiler_barrier();
+        generation = in_effect.load(std::memory_order_acquire);
+    }
+    vcpu.has_stood = true;
+    return x86::read_tsc() - start;
+}
+
+void end_halt(Vcpu& vcpu, bool only_here) {
+    Halt& halt = vcpu.machine->halt;
+    if (only_here) {
+        Word(halt.released_core).store(vcpu.core + 1, std::memory_order_release);
+        return;
+    }
+    // Whoever takes it next finds it free only when nobody is told to stand any more.
+    Word(halt.generation).store(0, std::memory_order_release);
+    Word(halt.is_taken).store(0, std::memory_order_release);
+}
+
+bool hand_over_operation(Vcpu& vcpu, u32 core) {
+    if (!stands(*vcpu.machine, core))
+        return false;
+    Word(vcpu.machine->halt.operating_core).store(core, std::memory_order_release);
+    return true;
+}
+
+}  // namespace ringside::vcpu
