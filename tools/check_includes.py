@@ -22,7 +22,7 @@ HOSTED = "hosted"
 LINUX = "linux"
 NONE = "none"
 
-DEBUGGER_CORE = ["uapi", "core/base", "core/x86", "core/ring", "core/script"]
+DEBUGGER_CORE = ["uapi", "core/base", "core/x86", "core/ring", "core/link", "core/script"]
 DEBUGGER_LEAVES = ["language", "symbols", "disasm", "output", "transport"]
 
 
@@ -35,6 +35,7 @@ TABLE = [
     ("core/base", ["uapi"], FREESTANDING),
     ("core/x86", ["core/base"], FREESTANDING),
     ("core/ring", ["core/base", "uapi"], FREESTANDING),
+    ("core/link", ["core/base", "uapi"], FREESTANDING),
     ("core/script", ["core/base", "core/x86", "uapi"], FREESTANDING),
     ("core/event", ["core/base", "core/x86", "core/ring", "core/script", "uapi"], FREESTANDING),
     ("core/memory", ["core/base", "core/x86"], FREESTANDING),

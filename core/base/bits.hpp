@@ -18,6 +18,11 @@ struct Bits {
     static constexpr bool test(u64 raw) { return (raw & kMask) != 0; }
 };
 
+/// Not std::has_single_bit(): where there is no POPCNT that calls a function of the compiler's.
+constexpr bool is_power_of_two(u64 value) {
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
 constexpr u64 align_up(u64 value, u64 alignment) {
     return (value + alignment - 1) & ~(alignment - 1);
 }
