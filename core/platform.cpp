@@ -15,6 +15,8 @@ void* RootMemory::allocate(usize bytes) {
 }
 
 void RootMemory::release(void* memory, usize bytes) {
+    if (reserve_ && reserve_->contains(memory))
+        return reserve_->release(memory, bytes);
     bytes = align_up(bytes, kPageSize);
     mark(memory, bytes, false);
     platform_->release(memory, bytes);
@@ -25,43 +27,36 @@ void* RootMemory::allocate_for_user(usize bytes) {
 }
 
 void RootMemory::release_for_user(void* memory, usize bytes) {
+    if (reserve_ && reserve_->contains(memory)) {
+        mark_for_user(memory, bytes, false);
+        return reserve_->release(memory, bytes);
+    }
     platform_->release(memory, align_up(bytes, kPageSize));
 }
 
 const u8* RootMemory::open_code_pool() {
-    code_pool_ = static_cast<u8*>(allocate(kCodePoolBytes));
-    for (bool& is_taken : code_page_taken_)
-        is_taken = false;
-    return code_pool_;
+    code_pool_ = static_cast<event::CodePool*>(allocate(sizeof(event::CodePool)));
+    if (!code_pool_)
+        return nullptr;
+    code_pool_->open(static_cast<u8*>(allocate(kCodePoolBytes)));
+    return code_pool_->memory();
 }
 
 void RootMemory::close_code_pool() {
-    if (code_pool_)
-        release(code_pool_, kCodePoolBytes);
+    if (!code_pool_)
+        return;
+    if (code_pool_->memory())
+        release(code_pool_->memory(), kCodePoolBytes);
+    release(code_pool_, sizeof(event::CodePool));
     code_pool_ = nullptr;
 }
 
 u8* RootMemory::allocate_code(usize bytes) {
-    const u32 pages = u32(align_up(bytes, kPageSize) / kPageSize);
-    if (!code_pool_ || bytes == 0 || pages > kCodePages)
-        return nullptr;
-    u32 free = 0;
-    for (u32 page = 0; page < kCodePages; ++page) {
-        free = code_page_taken_[page] ? 0 : free + 1;
-        if (free < pages)
-            continue;
-        const u32 first = page + 1 - pages;
-        for (u32 i = first; i <= page; ++i)
-            code_page_taken_[i] = true;
-        return code_pool_ + usize{first} * kPageSize;
-    }
-    return nullptr;
+    return code_pool_ ? code_pool_->allocate(bytes) : nullptr;
 }
 
 void RootMemory::release_code(u8* code, usize bytes) {
-    const u32 first = u32(usize(code - code_pool_) / kPageSize);
-    for (u32 i = 0; i < align_up(bytes, kPageSize) / kPageSize; ++i)
-        code_page_taken_[first + i] = false;
+    code_pool_->release(code, bytes);
 }
 
 u64 RootMemory::take_page() {

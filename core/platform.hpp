@@ -5,6 +5,8 @@
 
 #include "base/result.hpp"
 #include "core_api.h"
+#include "event/code_pool.hpp"
+#include "event/reserve.hpp"
 #include "event/shared_memory.hpp"
 #include "memory/owned_pages.hpp"
 #include "memory/page_table.hpp"
@@ -22,7 +24,7 @@ inline constexpr u64 kRootIoApicBase = kRootLapicBase + kPageSize;
 
 /// Where root mode executes the machine code of scripts: not writable there.
 inline constexpr u64 kRootCodeBase = 0x0000'0900'0000'0000;
-inline constexpr usize kCodePoolBytes = 1024 * 1024;
+inline constexpr usize kCodePoolBytes = event::CodePool::kBytes;
 
 /// The memory of root mode. Every page is marked as owned while it is in use, so that no script
 /// reaches it.
@@ -32,6 +34,7 @@ public:
         platform_ = &platform;
         direct_map_ = direct_map;
         owned_ = owned;
+        reserve_ = nullptr;
         tables_ = nullptr;
         table_page_count_ = 0;
     }
@@ -44,11 +47,18 @@ public:
     u8* allocate_code(usize bytes) override;
     void release_code(u8* code, usize bytes) override;
     u64 code_in_root(const u8* code) override {
-        return kRootCodeBase + static_cast<u64>(code - code_pool_);
+        return kRootCodeBase + static_cast<u64>(code - code_pool_->memory());
     }
     /// Takes the memory of allocate_code(); null: there is none, and scripts are interpreted.
     const u8* open_code_pool();
     void close_code_pool();
+    event::CodePool* code_pool() { return code_pool_; }
+    /// Memory that was taken there is given back there.
+    void use_reserve(event::Reserve* reserve) { reserve_ = reserve; }
+    /// Whether pages can be reached by scripts is changed here, too.
+    void mark_for_user(void* memory, usize bytes, bool is_for_user) {
+        mark(memory, align_up(bytes, kPageSize), !is_for_user);
+    }
     s64 root_delta() override { return s64(kRootWindowBase - direct_map_); }
     u64 direct_map() const { return direct_map_; }
 
@@ -91,10 +101,8 @@ private:
 
     bool mark(void* memory, usize bytes, bool owned);
 
-    static constexpr u32 kCodePages = kCodePoolBytes / kPageSize;
-    u8* code_pool_ = nullptr;
-    bool code_page_taken_[kCodePages] = {};
-
+    event::CodePool* code_pool_ = nullptr;
+    event::Reserve* reserve_ = nullptr;
     const rs_platform* platform_ = nullptr;
     u64 direct_map_ = 0;
     memory::OwnedPages* owned_ = nullptr;

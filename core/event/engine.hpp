@@ -48,6 +48,8 @@ public:
 
     u32 core_count() const { return core_count_; }
     SharedMemory& memory() { return *memory_; }
+    /// Of the same addresses and the same delta; what was taken from one is given back to another.
+    void use_memory(SharedMemory& memory) { memory_ = &memory; }
     ring::RingSet& rings() { return rings_; }
 
     /// A core's ring in guest context: one page with the head (ring::Indices), and the data.

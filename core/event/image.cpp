@@ -110,14 +110,11 @@ Result<void> take_action(Tail& tail, ActionImage& to, u64 tag) {
     return {};
 }
 
-/// Combinations that are wrong for ever, then those that this version does not offer.
+/// Combinations that are wrong.
 Result<void> check_offer(const Registration& registration) {
     const rs_event_detail& detail = registration.detail;
     if ((detail.flags & RS_EVF_SHORT_CIRCUIT) != 0 && detail.stage != RS_STAGE_PRE)
         return Error{RS_ERR_SC_NEEDS_PRE, detail.stage};
-    for (u32 i = 0; i < detail.action_count; ++i)
-        if (registration.actions[i].header.action_type == RS_ACT_BREAK)
-            return Error{RS_ERR_BREAK_NEEDS_DEBUGGER, i};
     return {};
 }
 
@@ -174,8 +171,6 @@ Result<void> parse_action(std::span<const u8> image, ActionImage& to) {
     RS_TRY(take_action(tail, to, header.event_tag));
     if (!tail.is_empty())
         return Error{RS_ERR_BAD_IMAGE, tail.rest().size()};
-    if (to.header.action_type == RS_ACT_BREAK)
-        return Error{RS_ERR_BREAK_NEEDS_DEBUGGER};
     return {};
 }
 

@@ -23,6 +23,14 @@ Result<void> Registry::open(Engine& engine, Machine& machine) {
     return {};
 }
 
+Registry::Context Registry::exchange(const Context& context) {
+    const Context before{&engine_->memory(), machine_, offers_breaks_};
+    engine_->use_memory(*context.memory);
+    machine_ = context.machine;
+    offers_breaks_ = context.offers_breaks;
+    return before;
+}
+
 void Registry::close() {
     if (engine_ == nullptr)
         return;
@@ -185,6 +193,8 @@ Result<Action> Registry::load_action(const ActionImage& image) {
     Action action;
     action.type = image.header.action_type;
     action.flags = image.header.flags;
+    if (action.type == RS_ACT_BREAK)
+        return action;
     if (action.type == RS_ACT_CODE) {
         const auto code = load_code(image.payload);
         if (!code)
@@ -261,6 +271,9 @@ void Registry::free_event(Event* event) {
 Result<u64> Registry::add(std::span<const u8> image, u32 owner) {
     Registration registration;
     RS_TRY(parse_registration(image, registration));
+    for (u32 i = 0; i < registration.detail.action_count && !offers_breaks_; ++i)
+        if (registration.actions[i].header.action_type == RS_ACT_BREAK)
+            return Error{RS_ERR_BREAK_NEEDS_DEBUGGER, i};
     RS_TRY(check_machine(registration.detail, *machine_));
     // Events that scripts have cleared leave room.
     (void)reclaim();
@@ -286,6 +299,8 @@ Result<u64> Registry::add(std::span<const u8> image, u32 owner) {
 Result<void> Registry::add_action(std::span<const u8> image) {
     ActionImage parsed;
     RS_TRY(parse_action(image, parsed));
+    if (parsed.header.action_type == RS_ACT_BREAK && !offers_breaks_)
+        return Error{RS_ERR_BREAK_NEEDS_DEBUGGER};
     Event* const event = find(parsed.header.event_tag);
     if (event == nullptr)
         return Error{RS_ERR_NO_SUCH_EVENT, parsed.header.event_tag};

@@ -25,6 +25,15 @@ public:
     /// Frees everything at once. No core may be in root any more.
     void close();
 
+    /// While a machine is halted root mode works on the registry, with memory and answers of its
+    /// own, and for the debugger, who may have events break. Exchanges them for those in use.
+    struct Context {
+        SharedMemory* memory;
+        Machine* machine;
+        bool offers_breaks;
+    };
+    Context exchange(const Context& context);
+
     /// Registers the event of an image for a client. Nothing is kept on failure, no id consumed.
     /// @param image  private copy of the caller's bytes, aligned to 8.
     /// @param owner  the client, not kNoOwner.
@@ -90,6 +99,7 @@ private:
 
     Engine* engine_ = nullptr;
     Machine* machine_ = nullptr;
+    bool offers_breaks_ = false;
     script::GlobalTable* globals_ = nullptr;
     u32 next_id_ = 0;
     u32 count_ = 0;  // of events_, those cleared but not yet left out of the snapshot included

@@ -118,7 +118,6 @@ TEST(Image, RefusesWhatTheTableOfErrorsNames) {
         {"6 outputs", RS_ERR_BAD_IMAGE, [](auto& b) { b.detail.output_count = 6; }},
         {"output behind the last", RS_ERR_BAD_IMAGE, [](auto& b) { b.detail.output_tag[0] = 1; }},
         {"reserved", RS_ERR_BAD_IMAGE, [](auto& b) { b.detail.reserved[2] = 1; }},
-        {"break", RS_ERR_BREAK_NEEDS_DEBUGGER, [](auto& b) { b.action(RS_ACT_BREAK, {}); }},
         {"break with payload", RS_ERR_BAD_ACTION, [](auto& b) { b.action(RS_ACT_BREAK, {1}); }},
         {"empty code", RS_ERR_BAD_ACTION, [](auto& b) { b.action(RS_ACT_CODE, {}); }},
         {"empty script", RS_ERR_BAD_ACTION, [](auto& b) { b.action(RS_ACT_SCRIPT, {}); }},
