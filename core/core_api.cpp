@@ -231,6 +231,20 @@ __u32 rs_core_settings(struct rs_settings* request) {
     return session.is_loaded ? session.change_settings(*request) : u32{RS_ERR_NOT_LOADED};
 }
 
+__u32 rs_core_prepare(struct rs_prepare* request, const struct rs_link_device* device,
+                      const struct rs_version* version) {
+    return session.is_loaded ? session.prepare(*request, *device, *version)
+                             : u32{RS_ERR_NOT_LOADED};
+}
+
+int rs_core_tend_link(int* is_polled) {
+    if (!session.is_loaded || !session.preparation.is_debuggee())
+        return 0;
+    session.preparation.tend();
+    *is_polled = session.preparation.is_polled();
+    return 1;
+}
+
 __u32 rs_core_eval(__u32, void* image, __u64 bytes) {
     u64 size = 0;
     if (const u32 error = check_header(image, bytes, sizeof(rs_eval), size); error != RS_OK)

@@ -90,6 +90,12 @@ struct rs_kernel_facts {
     struct rs_image_range image[RS_MAX_IMAGE_RANGES];
 };
 
+/* Memory that this machine shares with its host, for the debug link. */
+struct rs_link_device {
+    __u64 address; /* physical */
+    __u64 bytes;
+};
+
 /* Can this processor be virtualized, and is it free? RS_OK or RS_ERR_*; *vendor is filled in any
  * case. May be called without the mutex. */
 __u32 rs_core_probe(__u32* vendor);
@@ -117,6 +123,13 @@ __u32 rs_core_eval(__u32 client, void* image, __u64 bytes);
 /* The requests of debug.h marked LOOK, by their RS_NR_*; the image holds the structure, whole also
  * if the caller's is shorter, and its data. */
 __u32 rs_core_look(__u32 number, void* image, __u64 bytes);
+
+/* Makes this machine a debuggee, or with kind 0 ends that. `version` is what the debugger is told. */
+__u32 rs_core_prepare(struct rs_prepare* request, const struct rs_link_device* device,
+                      const struct rs_version* version);
+/* To be called now and then while it is one: every jiffy if `is_polled` says so, else ten times a
+ * second. Whether it is one. */
+int rs_core_tend_link(int* is_polled);
 
 /* Where a core's ring lies: the page with its head, and its data. RS_ERR_NOT_LOADED,
  * RS_ERR_BAD_CORE. */

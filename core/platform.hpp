@@ -22,6 +22,9 @@ inline constexpr u64 kRootLapicBase = 0x0000'0800'0000'0000;
 /// And those of the IO-APICs, one after the other.
 inline constexpr u64 kRootIoApicBase = kRootLapicBase + kPageSize;
 
+/// And the memory a virtual machine shares with its host, for the debug link.
+inline constexpr u64 kRootSharedBase = 0x0000'0a00'0000'0000;
+
 /// Where root mode executes the machine code of scripts: not writable there.
 inline constexpr u64 kRootCodeBase = 0x0000'0900'0000'0000;
 inline constexpr usize kCodePoolBytes = event::CodePool::kBytes;

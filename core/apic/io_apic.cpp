@@ -8,6 +8,7 @@ constexpr u32 kIdIndex = 0;
 constexpr u32 kVersionIndex = 1;
 constexpr u32 kEntryIndex = 0x10;  ///< low half of pin 0; two indices a pin
 constexpr u32 kVersionWithEoi = 0x20;
+constexpr u32 kNmiEntry = 4u << 8;     ///< delivery mode NMI, edge-triggered, physical destination
 constexpr u32 kRemappable = 1u << 16;  ///< in the high half: bit 48 of the entry
 
 /// Whatever index the guest has written, it finds it again.
@@ -32,6 +33,7 @@ public:
     u32 low(u32 pin) { return read(kEntryIndex + 2 * pin); }
     u32 high(u32 pin) { return read(kEntryIndex + 2 * pin + 1); }
     void set_low(u32 pin, u32 value) { write(kEntryIndex + 2 * pin, value); }
+    void set_high(u32 pin, u32 value) { write(kEntryIndex + 2 * pin + 1, value); }
     u32 version() { return read(kVersionIndex) & 0xff; }
     u64 entry(u32 pin) { return u64{high(pin)} << 32 | low(pin); }
     u32 pin_count() { return (read(kVersionIndex) >> 16 & 0xff) + 1; }
@@ -120,6 +122,25 @@ Contents read_contents(Hardware& hardware, u32 io_apic, std::span<u64> entries) 
     for (u32 pin = 0; pin < count && pin < entries.size(); ++pin)
         entries[pin] = window.entry(pin);
     return contents;
+}
+
+NmiRoute route_as_nmi(Hardware& hardware, u8 number, u32 apic_id) {
+    if (hardware.io_apic_count() == 0 || apic_id > 254)
+        return NmiRoute::kImpossible;
+    Window window{hardware, 0};
+    if (number >= window.pin_count() || (window.high(number) & kRemappable))
+        return NmiRoute::kImpossible;
+    if (!redirection::Masked::test(window.low(number)))
+        return NmiRoute::kInUse;
+    window.set_high(number, apic_id << 24);
+    window.set_low(number, kNmiEntry);
+    return NmiRoute::kDone;
+}
+
+void end_nmi_route(Hardware& hardware, u8 number) {
+    Window window{hardware, 0};
+    if (number < window.pin_count() && written_part(window.low(number)) == kNmiEntry)
+        window.set_low(number, u32(redirection::Masked::kMask));
 }
 
 Traits read_traits(Hardware& hardware) {

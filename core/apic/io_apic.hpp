@@ -61,6 +61,19 @@ void rewrite(Hardware& hardware, u8 vector);
 /// Reads all of one IO-APIC, and as many of its entries as it has and `entries` has room for.
 Contents read_contents(Hardware& hardware, u32 io_apic, std::span<u64> entries);
 
+/// Has pin `number` of the first IO-APIC, where the ISA interrupt lines are, interrupt one core by
+/// NMI, edge-triggered: no interrupt flag holds that back. Only a masked entry is taken.
+/// @param apic_id  of that core, below 255
+/// Unless it is routed, nothing has changed.
+enum class NmiRoute : u8 {
+    kDone,
+    kInUse,       ///< the pin is not masked
+    kImpossible,  ///< no such pin, or its entry names a remapping table's
+};
+NmiRoute route_as_nmi(Hardware& hardware, u8 number, u32 apic_id);
+/// Masks the pin again, if it still is as route_as_nmi() left it.
+void end_nmi_route(Hardware& hardware, u8 number);
+
 /// What of the IO-APICs never changes while the system runs.
 struct Traits {
     bool are_known = false;

@@ -58,8 +58,8 @@ protected:
 struct Setup {
     u32 kind = 0;  ///< RS_LINK_*
     u32 baud = 0;
-    u16 port = 0;  ///< of the UART that is the link, or rings for one; 0: none
-    u32 irq = 0;   ///< its ISA interrupt line
+    u16 port = 0;            ///< of the UART that is the link, or rings for one; 0: none
+    u32 irq = 0;             ///< its ISA interrupt line
     u64 shared_address = 0;  ///< of the shared memory, in root mode alone
     u64 shared_bytes = 0;
     std::span<u8> receive, send, request, reply;
@@ -72,12 +72,18 @@ struct Setup {
     rs_version version = {};
 };
 
+/// What guest context asks for by hypercall.
+enum class LinkOperation : u64 { kOpen, kClose, kTend };
+
+/// Puts Debugger Mode's handlers into the table.
+void fill(vcpu::ExitTable& table);
+
 /// One a machine. Guest context makes it and fills setup; from open() on it is root mode's.
 class Debugger {
 public:
-    static constexpr usize kReceiveBytes = 0x80000;  ///< the largest frame that is taken
-    static constexpr usize kSendBytes = 0x80000;     ///< frames to be sent, and their history
-    static constexpr usize kRequestBytes = 0x80000;  ///< the largest request
+    static constexpr usize kReceiveBytes = 0x80000;      ///< the largest frame that is taken
+    static constexpr usize kSendBytes = 0x80000;         ///< frames to be sent, and their history
+    static constexpr usize kRequestBytes = 0x80000;      ///< the largest request
     static constexpr usize kLinkRingBytes = 256 * 1024;  ///< messages of one core
 
     Setup setup;
@@ -88,17 +94,24 @@ public:
     /// Lets it go; the machine runs.
     void close(vcpu::Vcpu& vcpu);
 
-    /// LinkHandler, OperateHandler.
-    bool tend(vcpu::Vcpu& vcpu);
+    /// Looks after the link while the machine runs; see vcpu::LinkHandler.
+    /// @param has_nmi  an NMI came to this core that the link may have sent
+    bool tend(vcpu::Vcpu& vcpu, bool has_nmi);
+    /// Serves the debugger while this core operates.
     void operate(vcpu::Vcpu& vcpu);
 
-    /// Whether a debugger was heard of lately (BRK-7).
-    bool is_attached() const;
-    bool goes_on_without_debugger() const { return link_loss_goes_; }
+    /// Whether a debugger is there to let a halted machine go on; one that was silent for long is
+    /// asked (BRK-7).
+    bool has_debugger(vcpu::Vcpu& vcpu);
 
+    /// Whether an NMI tells that the debugger has said something.
+    bool has_doorbell() const { return has_doorbell_; }
+
+    // Guest context: what root mode left for it, and says whether it may work on events.
     Pools& pools() { return pools_; }
     Leftover*& leftovers() { return leftovers_; }
-    std::atomic<u32>& wants_close() { return wants_close_; }
+    /// Set while guest context changes events: root mode then leaves them alone.
+    std::atomic<u32>& guest_works() { return guest_works_; }
 
 private:
     struct Reply {
@@ -108,6 +121,11 @@ private:
     };
 
     link::ByteStream& stream();
+    bool is_attached() const;
+    bool take_interrupts();
+    void end_route(vcpu::Vcpu& vcpu);
+    void resume(vcpu::Vcpu& vcpu, u32 how);
+    void look_after_link(vcpu::Vcpu& vcpu);
     bool try_lock() { return lock_.exchange(1, std::memory_order_acquire) == 0; }
     void unlock() { lock_.store(0, std::memory_order_release); }
 
@@ -124,19 +142,27 @@ private:
     void flush_out(u64 patience_ms);
     void detach(vcpu::Vcpu& vcpu);
     void fill_halt(vcpu::Vcpu& vcpu, rs_halt& report);
-    u64 ticks_per_ms() const { return ticks_per_ms_; }
 
     // Requests of requests.cpp.
     u32 carry_out(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image);
     u32 carry_out_halted(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image);
     u32 work_on_events(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image);
-    u32 register_event(std::span<u8> image);
+    u32 register_event(vcpu::Vcpu& vcpu, std::span<u8> image);
     u32 evaluate(vcpu::Vcpu& vcpu, std::span<u8> image);
     u32 run(vcpu::Vcpu& vcpu, rs_run& request);
     u32 switch_core(vcpu::Vcpu& vcpu, rs_switch_core& request);
     u32 short_circuit(vcpu::Vcpu& vcpu, rs_event_sc& request);
     u32 tell_halt_state(vcpu::Vcpu& vcpu, rs_halt_state& request);
     u32 preallocate(rs_prealloc& request);
+    u32 tell_idt(vcpu::Vcpu& vcpu, rs_idt& request);
+    u32 change_settings(vcpu::Vcpu& vcpu, rs_settings& request);
+    void clear_events(vcpu::Vcpu& vcpu);
+    void disable_breaks(vcpu::Vcpu& vcpu);
+    template <class Work>
+    u32 with_registry(vcpu::Vcpu& vcpu, Work work);
+    static u32 errno_of(u32 error);
+
+    static constexpr u32 kNoCore = ~u32{0};
 
     MachinePorts ports_;
     link::Uart uart_;
@@ -150,21 +176,25 @@ private:
     Leftover* leftovers_ = nullptr;
 
     std::atomic<u32> lock_{0};
-    std::atomic<u32> wants_close_{0};
+    std::atomic<u32> guest_works_{0};
     std::atomic<u64> heard_tsc_{0};
     std::atomic<bool> is_attached_{false};
     u64 ticks_per_ms_ = 1'000'000;
-    u64 interrupt_tsc_ = 0;  ///< of the UART's last interrupt
-    bool has_doorbell_ = false;
+    u64 interrupt_tsc_ = 0;                ///< of the UART's last interrupt
+    std::atomic<bool> has_output_{false};  ///< frames wait to be sent
+    bool has_doorbell_ = false;            ///< the UART interrupts by NMI
+    bool has_session_ = false;             ///< a debugger has introduced itself
     bool wants_halt_ = false;
-    bool link_loss_goes_ = false;
-    bool is_operating_ = false;  ///< the loop of operate() is in the lock
-    u32 reported_core_ = ~u32{0};
+    bool goes_on_alone_ = false;  ///< 'settings linkloss go'
+    u32 reported_core_ = kNoCore;
     u64 reported_halt_ = 0;
-    u8 nonce_[32] = {};
-    Reply reply_;
+    u8 nonce_[32] = {};  ///< of its HELLO
+    Reply reply_;        ///< to its last request
     u32 run_how_ = 0;
-    bool leaves_loop_ = false;
+    u32 next_core_ = kNoCore;   ///< the one to operate next
+    bool leaves_loop_ = false;  ///< the machine is to run
+    u8 batch_[0x4000] = {};
+    event::Registration registration_;
 };
 
 }  // namespace ringside::debug

@@ -25,7 +25,11 @@ public:
     bool event_enable(u64 id) override { return flip(id, Flip::kEnable); }
     bool event_disable(u64 id) override { return flip(id, Flip::kDisable); }
     bool event_clear(u64 id) override { return flip(id, Flip::kClear); }
-    void event_sc(bool) override {}
+    /// The same as 'events sc' while an event has the machine halted (SC-6).
+    void event_sc(bool skip) override {
+        if (evaluation_.occasion != nullptr && evaluation_.occasion->takes_verdict())
+            evaluation_.occasion->verdict = skip ? UserVerdict::kIgnore : UserVerdict::kDeliver;
+    }
     void flush() override { flush_messages(core_, guest_.tsc()); }
     void pause() override {
         constexpr char kText[] = "warn, pause() does nothing here: no debugger holds the machine\n";
@@ -115,6 +119,13 @@ void evaluate(CoreState& core, Evaluation& evaluation, script::GuestAccess& gues
     const EngineState& engine = *core.engine;
     script::RunContext context = engine.run_context(guest.tsc());
     context.stop = reinterpret_cast<const volatile u32*>(&evaluation.stop);
+    if (const Occasion* occasion = evaluation.occasion) {
+        context.context = occasion->context;
+        context.event_id = occasion->event.id;
+        context.stage = occasion->stage == RS_STAGE_PRE ? 0 : 1;
+        context.buffer = occasion->event.buffer;
+        context.in_event = true;
+    }
     EvaluationHooks hooks{core, evaluation, guest};
     script::Frame& frame = core.frames[core.depth++];
     evaluation.result =

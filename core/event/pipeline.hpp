@@ -42,6 +42,7 @@ struct Evaluation {
     u32 is_text_cut = 0;            ///< out: more was printed than fits
     std::atomic<u32> stop;          ///< guest context: end the run at the next backward jump
     u32 core = 0;                   ///< out: where it ran
+    Occasion* occasion = nullptr;   ///< the machine is halted at; root mode alone
     script::RunResult result;       ///< out
 
     // For guest context alone.

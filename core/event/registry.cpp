@@ -401,6 +401,15 @@ void Registry::clear_all() {
         engine_->announce();
 }
 
+void Registry::disable_breaks() {
+    for_each([](Event& event) {
+        for (u32 i = 0; i < event.action_count.load(std::memory_order_relaxed); ++i)
+            if (event.actions[i].type == RS_ACT_BREAK)
+                event.disable();
+    });
+    engine_->announce();
+}
+
 bool Registry::reclaim() {
     if (count() != count_)
         (void)rebuild();

@@ -77,6 +77,10 @@ After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
             asked.result = inspect::answer(vcpu, asked.number, {asked.image, asked.bytes});
             break;
         }
+        case Hypercall::kLink:
+            result = vcpu.machine->exits.request_link(
+                vcpu, vcpu.registers->rdx, reinterpret_cast<void*>(vcpu.registers->r8));
+            break;
         case Hypercall::kDevirtualize: {
             const bool at_any_cost = vcpu.registers->rdx != 0;
             if (at_any_cost)

@@ -62,6 +62,7 @@ Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& fact
                                const rs_load& request, u32& failed_core) {
     vcpu::ExitTable exits;
     monitor::fill(exits);
+    debug::fill(exits);
     RS_TRY(hypervisor.prepare(vendor, *platform_, facts, request, exits));
     event::EngineSettings settings;
     settings.core_count = hypervisor.core_count();
@@ -114,8 +115,12 @@ u32 Session::may_unload() const {
 u32 Session::unload() {
     if (!is_loaded)
         return RS_ERR_NOT_LOADED;
-    registry().clear_all();
-    publish_and_wait();
+    {
+        Preparation::EventWork work{preparation};
+        registry().clear_all();
+        publish_and_wait();
+    }
+    preparation.end();
     if (auto stopped = hypervisor.stop(); !stopped)
         return stopped.error().code;
     for (u32 core = 0; core < hypervisor.core_count(); ++core)
@@ -180,6 +185,7 @@ void Session::remove_client(u32 id) {
     if (is_loaded) {
         if (client->waits)
             client->reader.finish_waiting();
+        Preparation::EventWork work{preparation};
         registry().remove_client(id);
         publish_and_wait();
         engine().rings().remove_owner(id);
@@ -238,6 +244,7 @@ u32 Session::ring(Client& client, rs_ring& request) {
 }
 
 u32 Session::evaluate(rs_eval& request, std::span<u8> data) {
+    Preparation::EventWork work{preparation};
     u8* const tail = data.data();
     const u64 room = data.size();
     if (request.program_len > room || request.reserved || request.reserved2[0] ||
@@ -245,7 +252,7 @@ u32 Session::evaluate(rs_eval& request, std::span<u8> data) {
         return RS_ERR_BAD_IMAGE;
     constexpr u64 kMaxText = 0x10000;
     auto prepared = registry().prepare_evaluation({tail, request.program_len},
-                                                u32(room < kMaxText ? room : kMaxText));
+                                                  u32(room < kMaxText ? room : kMaxText));
     if (!prepared)
         return prepared.error().code;
     event::Evaluation& evaluation = **prepared;
@@ -299,6 +306,37 @@ u32 Session::inspect(u32 number, u32 core, std::span<u8> image) {
     return error;
 }
 
+u32 Session::prepare(rs_prepare& request, const rs_link_device& device, const rs_version& version) {
+    for (const u64 word : request.reserved)
+        if (word)
+            return RS_ERR_BAD_IMAGE;
+    if (request.kind == 0) {
+        if (!preparation.is_debuggee())
+            return RS_ERR_NO_DEBUGGER;
+        {
+            Preparation::EventWork work{preparation};
+            registry().remove_client(event::kLinkOwner);
+            if (const u32 error = publish_and_wait(); error != RS_OK)
+                return error;
+        }
+        preparation.end();
+        return RS_OK;
+    }
+    const bool is_shared = request.kind == RS_LINK_SHARED_MEMORY;
+    if (request.kind > RS_LINK_SHARED_MEMORY || (!is_shared && !request.port) ||
+        request.port > 0xfff8 || request.irq > 15 ||
+        (request.port && !link::is_baud_rate(request.baud)))
+        return RS_ERR_BAD_IMAGE;
+    if (is_shared && !device.bytes)
+        return RS_ERR_NO_SHARED_MEMORY;
+    return preparation.begin({.hypervisor = &hypervisor,
+                              .platform = platform_,
+                              .engine = &engine(),
+                              .registry = &registry(),
+                              .symbols = nullptr},
+                             request, device, version);
+}
+
 void Session::drop_abandoned_cores() {
     for (u32 core = 0; core < hypervisor.core_count(); ++core)
         if (hypervisor.take_abandoned(core))
@@ -338,6 +376,7 @@ u32 Session::cpu_offline(u32 cpu) {
 }
 
 u32 Session::register_event(u32 client, const void* image, u64 bytes, u64& tag) {
+    Preparation::EventWork work{preparation};
     const auto added = registry().add({static_cast<const u8*>(image), bytes}, client);
     if (!added)
         return added.error().code;
@@ -351,12 +390,14 @@ u32 Session::register_event(u32 client, const void* image, u64 bytes, u64& tag) 
 }
 
 u32 Session::add_action(void* image, u64 bytes) {
+    Preparation::EventWork work{preparation};
     if (auto added = registry().add_action({static_cast<const u8*>(image), bytes}); !added)
         return added.error().code;
     return publish_and_wait();
 }
 
 u32 Session::modify_event(rs_modify_event& request) {
+    Preparation::EventWork work{preparation};
     if (auto modified = registry().modify(request); !modified)
         return modified.error().code;
     return request.action == RS_MODIFY_QUERY ? u32{RS_OK} : publish_and_wait();

@@ -7,6 +7,7 @@
 
 #include "core_api.h"
 #include "event/registry.hpp"
+#include "session/preparation.hpp"
 #include "vcpu/hypervisor.hpp"
 
 namespace ringside {
@@ -63,6 +64,9 @@ public:
     /// @return also RS_ERR_BAD_CORE, RS_ERR_CANNOT_CREATE
     u32 inspect(u32 number, u32 core, std::span<u8> image);
 
+    /// RS_IOC_PREPARE
+    u32 prepare(rs_prepare& request, const rs_link_device& device, const rs_version& version);
+
     Client* find_client(u32 id);
     u32 add_client(u32 id);
     void remove_client(u32 id);
@@ -81,6 +85,7 @@ public:
     /// While loaded.
     event::Engine& engine() { return events_->engine; }
     event::Registry& registry() { return events_->registry; }
+    Preparation preparation;  ///< Debugger Mode
     Client clients[ring::kMaxOwners] = {};
 
 private:

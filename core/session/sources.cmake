@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-ringside_core_sources(ROOT session.cpp)
+ringside_core_sources(ROOT preparation.cpp session.cpp)

@@ -21,7 +21,7 @@ void sort_nmis(Vcpu& vcpu) {
     vcpu.nmi_seen = count;
     u32 ours = std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0);
     // The link's own interrupt comes as an NMI, too.
-    if (vcpu.machine->has_link && (vcpu.machine->exits.tend_link(vcpu) || vcpu.has_tended))
+    if (vcpu.machine->has_link && (vcpu.machine->exits.tend_link(vcpu, true) || vcpu.has_tended))
         [[unlikely]]
         ++ours;
     vcpu.has_tended = false;
@@ -70,7 +70,7 @@ void tend_messages(Vcpu& vcpu) {
     if (!state.gathered.is_empty()) [[unlikely]]
         event::hand_over_old(state, x86::read_tsc());
     if (vcpu.machine->has_link) [[unlikely]]
-        vcpu.machine->exits.tend_link(vcpu);
+        (void)vcpu.machine->exits.tend_link(vcpu, false);
     if (state.wake.is_wanted() && event::should_wake_reader(state, x86::read_tsc())) [[unlikely]] {
         std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).store(1);
         vcpu.waiting.nmi = true;

@@ -35,6 +35,7 @@ bool begin_halt(Vcpu& vcpu) {
     Halt& halt = vcpu.machine->halt;
     if (is_released(vcpu)) {
         Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
+        ++halt.halts;
         Word(halt.released_core).store(kNobody, std::memory_order_release);
         return true;
     }

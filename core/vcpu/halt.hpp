@@ -10,10 +10,10 @@ namespace ringside::vcpu {
 
 /// Why a core wants the machine to halt. Lives on that core's stack for as long as it does.
 struct HaltReason {
-    u32 reason = 0;                      ///< RS_HALT_*
-    event::Occasion* occasion = nullptr; ///< of an event
-    u32 breakpoint = 0;                  ///< number of one
-    u64 tsc = 0;                         ///< when it came up
+    u32 reason = 0;                       ///< RS_HALT_*
+    event::Occasion* occasion = nullptr;  ///< of an event
+    u32 breakpoint = 0;                   ///< number of one
+    u64 tsc = 0;                          ///< when it came up
 };
 
 /// How long the other cores may take to stand; one that does not come is reported.

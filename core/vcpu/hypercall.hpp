@@ -16,6 +16,7 @@ enum class Hypercall : u64 {
     kDevirtualize,  ///< leave; rdx 0: returns kBusy while interrupts or NMIs wait, else: now
     kEvaluate,      ///< rdx: root address of an event::Evaluation
     kInspect,       ///< rdx: root address of an inspect::Inspection
+    kLink,          ///< rdx: a debug::LinkOperation, r8: address of the debug::Debugger
 };
 inline constexpr u64 kPingAnswer = 0x5253'0000'0000;
 inline constexpr u64 kBusy = 1;

@@ -460,22 +460,32 @@ u64 Hypervisor::hypercall_here(Hypercall operation, u64 a, u64 b) {
     return vendor_->hypercall(operation, a, b);
 }
 
-bool Hypervisor::ask_here(Hypercall operation, u64 a) {
+bool Hypervisor::ask_here(Hypercall operation, u64 a, u64 b, u64* answer) {
     struct Job {
         Hypervisor* self;
         Hypercall operation;
         u64 a;
+        u64 b;
+        u64 answer;
         bool is_done;
-    } job{this, operation, a, false};
+    } job{this, operation, a, b, 0, false};
     platform_->run_here(
         [](void* argument) {
             auto& work = *static_cast<Job*>(argument);
             work.is_done = work.self->is_virtualized(work.self->platform_->this_cpu());
             if (work.is_done)
-                work.self->hypercall_here(work.operation, work.a);
+                work.answer = work.self->hypercall_here(work.operation, work.a, work.b);
         },
         &job);
+    if (answer)
+        *answer = job.answer;
     return job.is_done;
+}
+
+Result<void> Hypervisor::map_shared_memory(Hpa address, u64 bytes) {
+    const memory::PhysicalWindow window{memory_.direct_map(), &machine_->ram, encryption_};
+    memory::PageTable<memory::HostFormat> table{memory_, window, host_cr3_, paging_levels_};
+    return table.map(kRootSharedBase, bytes, address, kHostRights | page::kNoExecute, 2, true);
 }
 
 bool Hypervisor::ask_on(u32 core, Hypercall operation, u64 a) {

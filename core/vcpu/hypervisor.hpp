@@ -47,9 +47,13 @@ public:
     /// Asks root mode on the CPU this runs on.
     u64 hypercall_here(Hypercall operation, u64 a = 0, u64 b = 0);
     /// The like from any context; false: the CPU this runs on is not virtualized.
-    bool ask_here(Hypercall operation, u64 a = 0);
+    bool ask_here(Hypercall operation, u64 a = 0, u64 b = 0, u64* answer = nullptr);
     /// The like on `core`; false also if that is not online. An interrupt takes it there.
     bool ask_on(u32 core, Hypercall operation, u64 a);
+    /// Maps device memory at kRootSharedBase for root mode, once a load; it stays until release().
+    Result<void> map_shared_memory(Hpa address, u64 bytes);
+    /// Of all vCPUs; root mode's and ours.
+    Machine& machine() { return *machine_; }
     /// Makes all virtualized cores adopt what was published, from any virtualized CPU.
     void signal_adoption();
 

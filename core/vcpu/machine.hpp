@@ -29,8 +29,11 @@ using NmiHandler = bool (*)(Vcpu&);
 using OperateHandler = void (*)(Vcpu&);
 
 /// Looks whether the debugger at the end of a link says something, and carries messages to it.
-/// True: this core was interrupted for that, or might have been.
-using LinkHandler = bool (*)(Vcpu&);
+/// `has_nmi`: an NMI came that may have been the link's. True: it was, or might have been.
+using LinkHandler = bool (*)(Vcpu&, bool has_nmi);
+
+/// Guest context asks for something about the link (debug/debugger.hpp). Gives RS_OK or RS_ERR_*.
+using LinkRequestHandler = u32 (*)(Vcpu&, u64 operation, void* debugger);
 
 /// One handler a reason; monitor/ fills it.
 struct ExitTable {
@@ -38,6 +41,7 @@ struct ExitTable {
     NmiHandler nmi = nullptr;
     OperateHandler operate = nullptr;
     LinkHandler tend_link = nullptr;
+    LinkRequestHandler request_link = nullptr;
     ExitHandler handlers[u32(ExitReason::kCount)] = {};
 };
 

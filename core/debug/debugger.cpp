@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "debug/debugger.hpp"
+
+#include <new>
+
+#include "apic/io_apic.hpp"
+#include "base/memory.hpp"
+#include "event/gather.hpp"
+#include "vcpu/exit_loop.hpp"
+#include "vcpu/interrupt_controllers.hpp"
+#include "x86/instructions.hpp"
+
+namespace ringside::debug {
+namespace {
+
+template <class T>
+std::span<const u8> bytes_of(const T& value) {
+    return {reinterpret_cast<const u8*>(&value), sizeof value};
+}
+
+/// How long a debugger that was silent is asked whether it is still there.
+constexpr u64 kAskPatienceMs = 2000;
+/// How long what is said last before the machine runs may take to go out.
+constexpr u64 kFarewellMs = 2000;
+/// Behind an interrupt of the UART another may come for bytes that were read already.
+constexpr u64 kEchoMs = 20;
+
+}  // namespace
+
+void fill(vcpu::ExitTable& table) {
+    table.operate = [](vcpu::Vcpu& vcpu) {
+        static_cast<Debugger*>(vcpu.machine->debugger)->operate(vcpu);
+    };
+    table.tend_link = [](vcpu::Vcpu& vcpu, bool has_nmi) {
+        auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger);
+        return debugger != nullptr && debugger->tend(vcpu, has_nmi);
+    };
+    table.request_link = [](vcpu::Vcpu& vcpu, u64 operation, void* address) -> u32 {
+        auto& debugger = *static_cast<Debugger*>(address);
+        switch (LinkOperation(operation)) {
+            case LinkOperation::kOpen:
+                return debugger.open(vcpu);
+            case LinkOperation::kClose:
+                debugger.close(vcpu);
+                return RS_OK;
+            case LinkOperation::kTend:
+                (void)debugger.tend(vcpu, true);
+                return RS_OK;
+        }
+        return RS_ERR_BAD_IMAGE;
+    };
+}
+
+u8 MachinePorts::in(u16 port) {
+    return x86::in_byte(port);
+}
+
+void MachinePorts::out(u16 port, u8 value) {
+    x86::out_byte(port, value);
+}
+
+link::ByteStream& Debugger::stream() {
+    if (setup.kind == RS_LINK_SERIAL)
+        return uart_;
+    return shared_;
+}
+
+u32 Debugger::open(vcpu::Vcpu& vcpu) {
+    vcpu::Machine& machine = *vcpu.machine;
+    ticks_per_ms_ = machine.short_circuit.ticks_per_ms;
+    ::new (&ports_) MachinePorts;
+    ::new (&uart_) link::Uart;
+    ::new (&shared_) link::SharedStream;
+    receiver_.init(setup.receive);
+    queue_.init(setup.send);
+    rings_.init(setup.consumers, machine.core_count);
+    (void)rings_.add_owner(event::kLinkOwner);
+    messages_.init(rings_, event::kLinkOwner);
+    if (setup.kind == RS_LINK_SHARED_MEMORY &&
+        !shared_.format(reinterpret_cast<void*>(setup.shared_address), setup.shared_bytes))
+        return RS_ERR_NO_SHARED_MEMORY;
+    if (setup.port != 0) {
+        // From here on the UART interrupts by NMI, whatever the guest does with its interrupt
+        // flag. Where that cannot be the kernel's timer looks after the link.
+        const u32 apic_id = machine.vcpus[0] != nullptr ? machine.vcpus[0]->apic_id : vcpu.apic_id;
+        vcpu::InterruptControllers hardware{vcpu};
+        apic::NmiRoute route = apic::NmiRoute::kImpossible;
+        for (u32 tries = 0; tries < 20; ++tries)
+            if (hardware.while_others_stand(
+                    [&] { route = apic::route_as_nmi(hardware, u8(setup.irq), apic_id); }))
+                break;
+        if (route == apic::NmiRoute::kInUse)
+            return RS_ERR_PORT_IN_USE;
+        has_doorbell_ = route == apic::NmiRoute::kDone;
+        if (!uart_.open(ports_, setup.port, setup.baud)) {
+            end_route(vcpu);
+            return RS_ERR_NO_PORT;
+        }
+    }
+    pools_.refill(setup.reserve->free_bytes());
+    for (u32 core = 0; core < machine.core_count; ++core)
+        if (machine.vcpus[core] != nullptr) {
+            ::new (&halters_[core]) CoreHalter;
+            halters_[core].init(*this, *machine.vcpus[core]);
+            machine.vcpus[core]->core_state->halter = &halters_[core];
+        }
+    machine.debugger = this;
+    std::atomic_ref<u32>(machine.has_link).store(1, std::memory_order_release);
+    return RS_OK;
+}
+
+void Debugger::end_route(vcpu::Vcpu& vcpu) {
+    vcpu::InterruptControllers hardware{vcpu};
+    for (u32 tries = 0; tries < 20 && has_doorbell_; ++tries)
+        if (hardware.while_others_stand([&] { apic::end_nmi_route(hardware, u8(setup.irq)); }))
+            has_doorbell_ = false;
+}
+
+void Debugger::close(vcpu::Vcpu& vcpu) {
+    vcpu::Machine& machine = *vcpu.machine;
+    std::atomic_ref<u32>(machine.has_link).store(0, std::memory_order_release);
+    while (!try_lock())
+        x86::compiler_barrier();
+    end_route(vcpu);
+    uart_.close();
+    shared_.detach();
+    is_attached_.store(false);
+    for (u32 core = 0; core < machine.core_count; ++core)
+        if (machine.vcpus[core] != nullptr)
+            machine.vcpus[core]->core_state->halter = nullptr;
+    machine.debugger = nullptr;
+    unlock();
+}
+
+bool Debugger::is_attached() const {
+    return is_attached_.load(std::memory_order_acquire);
+}
+
+bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
+    event::CoreState& state = *vcpu.core_state;
+    const bool is_operating = vcpu::operates(vcpu);
+    if (is_operating)
+        return has_nmi && has_doorbell_;
+    const bool has_work = has_nmi || state.has_link_news || has_output_.load() ||
+                          (setup.kind == RS_LINK_SHARED_MEMORY && shared_.has_input());
+    if (!has_work || !try_lock())
+        return has_nmi && has_doorbell_;
+    state.has_link_news = false;
+    bool was_ours = false;
+    if (has_nmi && uart_.is_open())
+        was_ours = take_interrupts();
+    serve(vcpu);
+    if (was_ours)
+        (void)take_interrupts();
+    has_output_.store(!queue_.is_drained());
+    uart_.want_transmit_interrupt(setup.kind == RS_LINK_SERIAL && !queue_.is_drained());
+    const bool wants_halt = wants_halt_ && !vcpu::is_halted(*vcpu.machine);
+    wants_halt_ = false;
+    const u64 now = x86::read_tsc();
+    const bool is_echo = has_nmi && has_doorbell_ && now - interrupt_tsc_ < kEchoMs * ticks_per_ms_;
+    unlock();
+    if (wants_halt) {
+        vcpu::HaltReason reason{.reason = RS_HALT_REQUEST, .tsc = now};
+        vcpu::halt_machine(vcpu, reason);
+    }
+    return was_ours || is_echo;
+}
+
+/// Reads the UART until it asks for nothing any more: its line must fall, or no edge follows.
+bool Debugger::take_interrupts() {
+    bool was_any = false;
+    for (u32 rounds = 0; rounds < 64; ++rounds) {
+        const bool is_pending = uart_.take_interrupt();
+        if (!is_pending)
+            break;
+        was_any = true;
+        interrupt_tsc_ = x86::read_tsc();
+        if (setup.kind == RS_LINK_SERIAL)
+            break;  // what came is read by who reads the link
+        u8 bells[16];
+        while (uart_.read(bells, sizeof bells) != 0) {
+        }
+    }
+    return was_any;
+}
+
+void Debugger::pump() {
+    queue_.pump(stream());
+}
+
+/// What came in, then what is to go out.
+void Debugger::serve(vcpu::Vcpu& vcpu) {
+    while (receiver_.poll(stream())) {
+        take(vcpu, receiver_.header(), receiver_.payload());
+        receiver_.consume();
+        if (leaves_loop_)
+            break;
+    }
+    send_messages();
+    pump();
+}
+
+void Debugger::take(vcpu::Vcpu& vcpu, const rs_packet& header, std::span<const u8> payload) {
+    if (header.type == RS_PACKET_HELLO)
+        return take_hello(vcpu, payload);
+    if (!has_session_)
+        return;  // of a debugger that we do not know
+    heard_tsc_.store(x86::read_tsc(), std::memory_order_relaxed);
+    is_attached_.store(true, std::memory_order_release);
+    switch (header.type) {
+        case RS_PACKET_REQUEST:
+            take_request(vcpu, payload);
+            break;
+        case RS_PACKET_RESEND: {
+            rs_packet_resend request;
+            copy_bytes(&request, payload.data(), sizeof request);
+            if (!queue_.resend_from(request.sequence))
+                send_error(RS_LINK_ERR_DAMAGED);
+            break;
+        }
+        case RS_PACKET_PING:
+            (void)queue_.push(RS_PACKET_PONG, {payload});
+            break;
+        case RS_PACKET_BYE:
+            detach(vcpu);
+            break;
+        default:
+            break;  // a PONG has said that somebody is there
+    }
+}
+
+void Debugger::take_hello(vcpu::Vcpu& vcpu, std::span<const u8> payload) {
+    rs_packet_hello hello;
+    copy_bytes(&hello, payload.data(), sizeof hello);
+    const bool is_repeated = has_session_ && equal_bytes(nonce_, hello.nonce, sizeof nonce_);
+    queue_.restart();
+    copy_bytes(nonce_, hello.nonce, sizeof nonce_);
+    if (hello.link_version != RS_LINK_VERSION || hello.abi != RS_ABI_VERSION ||
+        !(hello.flags & RS_LINKF_DEBUG)) {
+        has_session_ = false;
+        is_attached_.store(false);
+        return send_error(hello.flags & RS_LINKF_DEBUG ? RS_LINK_ERR_VERSION
+                                                       : RS_LINK_ERR_PROTOCOL);
+    }
+    has_session_ = true;
+    if (!is_repeated)
+        reply_ = {};
+    heard_tsc_.store(x86::read_tsc(), std::memory_order_relaxed);
+    is_attached_.store(true, std::memory_order_release);
+    rs_packet_debuggee answer = {};
+    answer.link_version = RS_LINK_VERSION;
+    answer.abi = RS_ABI_VERSION;
+    answer.is_halted = vcpu::is_halted(*vcpu.machine);
+    answer.kind = setup.kind;
+    copy_bytes(answer.nonce, hello.nonce, sizeof answer.nonce);
+    answer.version = setup.version;
+    (void)queue_.push(RS_PACKET_DEBUGGEE, {bytes_of(answer)});
+    reported_halt_ = 0;  // who comes anew is told where the machine stands
+    if (hello.flags & RS_LINKF_PAUSE)
+        wants_halt_ = true;
+}
+
+void Debugger::take_request(vcpu::Vcpu& vcpu, std::span<const u8> payload) {
+    rs_packet_request request;
+    copy_bytes(&request, payload.data(), sizeof request);
+    if (request.id == reply_.header.id && request.id != 0)
+        return send_reply();  // it did not arrive
+    reply_ = {};
+    reply_.header.id = request.id;
+    constexpr u32 kInvalid = 22, kTooBig = 7;  // EINVAL, E2BIG
+    const std::span<const u8> given = payload.subspan(sizeof request);
+    if (request.service != RS_SERVICE_IOCTL || given.size() > request.size) {
+        reply_.header.error_number = kInvalid;
+        return send_reply();
+    }
+    if (request.size > setup.request.size() / 2) {
+        reply_.header.error_number = kTooBig;
+        return send_reply();
+    }
+    // As it came in the upper half, so that what changed can be told.
+    const std::span<u8> image = setup.request.first(request.size);
+    const std::span<u8> before = setup.request.subspan(setup.request.size() / 2, request.size);
+    fill_bytes(image.data(), 0, image.size());
+    copy_bytes(image.data(), given.data(), given.size());
+    copy_bytes(before.data(), image.data(), image.size());
+    const u32 error = carry_out(vcpu, RS_IOC_NR(request.request), image);
+    reply_.header.error_number = errno_of(error);
+    usize first = 0, end = image.size();
+    while (first < end && image[first] == before[first])
+        ++first;
+    while (end > first && image[end - 1] == before[end - 1])
+        --end;
+    reply_.header.offset = static_cast<u32>(first);
+    reply_.bytes = end - first;
+    copy_bytes(setup.reply.data(), image.data() + first, reply_.bytes);
+    send_reply();
+}
+
+/// An answer waits for room; whoever asked waits, too.
+void Debugger::send_reply() {
+    const std::span<const u8> data = setup.reply.first(reply_.bytes);
+    const u64 start = x86::read_tsc();
+    while (!queue_.push(RS_PACKET_REPLY, {bytes_of(reply_.header), data}) &&
+           x86::read_tsc() - start < kFarewellMs * ticks_per_ms_)
+        pump();
+}
+
+void Debugger::send_error(rs_link_error code) {
+    rs_packet_error error = {};
+    error.code = code;
+    error.link_version = RS_LINK_VERSION;
+    error.abi = RS_ABI_VERSION;
+    copy_bytes(error.release, RS_RELEASE, sizeof RS_RELEASE);
+    (void)queue_.push(RS_PACKET_ERROR, {bytes_of(error)});
+}
+
+/// As many messages as there is room for, several in a frame.
+void Debugger::send_messages() {
+    if (!has_session_)
+        return;
+    for (;;) {
+        usize used = 0;
+        const usize room = queue_.room() < sizeof batch_ ? queue_.room() : sizeof batch_;
+        for (;;) {
+            const ring::Record record = messages_.peek();
+            if (!record || record.read_bytes() > room - used)
+                break;
+            copy_bytes(batch_ + used, record.header, record.read_bytes());
+            used += record.read_bytes();
+            messages_.consume();
+        }
+        if (used == 0)
+            return;
+        (void)queue_.push(RS_PACKET_MESSAGES, {std::span<const u8>{batch_, used}});
+    }
+}
+
+void Debugger::flush_out(u64 patience_ms) {
+    const u64 start = x86::read_tsc();
+    do {
+        send_messages();
+        pump();
+    } while (!queue_.is_drained() && x86::read_tsc() - start < patience_ms * ticks_per_ms_);
+}
+
+/// The debugger has said good-bye: its events go, and the machine runs.
+void Debugger::detach(vcpu::Vcpu& vcpu) {
+    has_session_ = false;
+    is_attached_.store(false, std::memory_order_release);
+    clear_events(vcpu);
+    (void)rings_.discard_all();
+    (void)queue_.push(RS_PACKET_BYE);
+    if (vcpu::operates(vcpu)) {
+        run_how_ = RS_RUN_GO;
+        leaves_loop_ = true;
+    }
+}
+
+void Debugger::send_halt(vcpu::Vcpu& vcpu) {
+    // What scripts printed before the machine stood comes before the news that it stands.
+    while (messages_.peek() && !queue_.is_drained()) {
+        send_messages();
+        pump();
+    }
+    send_messages();
+    rs_halt report = {};
+    fill_halt(vcpu, report);
+    if (!queue_.push(RS_PACKET_HALT, {bytes_of(report)}))
+        return;
+    reported_halt_ = vcpu.machine->halt.halts;
+    reported_core_ = vcpu.core;
+}
+
+void Debugger::operate(vcpu::Vcpu& vcpu) {
+    while (!try_lock())
+        x86::compiler_barrier();
+    leaves_loop_ = false;
+    wants_halt_ = false;
+    while (vcpu::operates(vcpu) && !leaves_loop_) {
+        if (has_session_ &&
+            (reported_halt_ != vcpu.machine->halt.halts || reported_core_ != vcpu.core))
+            send_halt(vcpu);
+        serve(vcpu);
+        look_after_link(vcpu);
+    }
+    const bool runs = leaves_loop_;
+    const u32 how = run_how_;
+    flush_out(kFarewellMs);
+    has_output_.store(!queue_.is_drained());
+    leaves_loop_ = false;
+    if (runs)
+        pools_.refill(setup.reserve->free_bytes());
+    if (uart_.is_open())
+        uart_.want_transmit_interrupt(setup.kind == RS_LINK_SERIAL && !queue_.is_drained());
+    unlock();
+    if (runs)
+        resume(vcpu, how);
+    else if (next_core_ != kNoCore && next_core_ != vcpu.core) {
+        const u32 next = next_core_;
+        next_core_ = kNoCore;
+        (void)vcpu::hand_over_operation(vcpu, next);
+    }
+}
+
+void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
+    (void)how;
+    vcpu::end_halt(vcpu, false);
+}
+
+/// 'settings linkloss go': a machine that nobody can let run any more lets itself.
+void Debugger::look_after_link(vcpu::Vcpu& vcpu) {
+    if (!goes_on_alone_ || !is_attached())
+        return;
+    const u64 silent = x86::read_tsc() - heard_tsc_.load(std::memory_order_relaxed);
+    if (silent < u64{RS_LINK_SILENCE_MS} * ticks_per_ms_)
+        return;
+    is_attached_.store(false, std::memory_order_release);
+    disable_breaks(vcpu);
+    run_how_ = RS_RUN_GO;
+    leaves_loop_ = true;
+}
+
+/// Whether somebody can let the machine go on again. One who was silent for long is asked.
+bool Debugger::has_debugger(vcpu::Vcpu& vcpu) {
+    if (!is_attached())
+        return false;
+    const u64 limit = u64{RS_LINK_SILENCE_MS} * ticks_per_ms_;
+    const u64 heard = heard_tsc_.load(std::memory_order_relaxed);
+    if (x86::read_tsc() - heard < limit || vcpu::is_halted(*vcpu.machine))
+        return true;
+    while (!try_lock())
+        x86::compiler_barrier();
+    bool answers = x86::read_tsc() - heard_tsc_.load(std::memory_order_relaxed) < limit;
+    if (!answers) {
+        (void)queue_.push(RS_PACKET_PING);
+        const u64 start = x86::read_tsc();
+        while (!answers && x86::read_tsc() - start < kAskPatienceMs * ticks_per_ms_) {
+            serve(vcpu);
+            answers = heard_tsc_.load(std::memory_order_relaxed) != heard;
+        }
+        if (!answers)
+            is_attached_.store(false, std::memory_order_release);
+    }
+    unlock();
+    return answers;
+}
+
+bool CoreHalter::halt(event::Occasion& occasion) {
+    vcpu::Vcpu& vcpu = *vcpu_;
+    vcpu::HaltReason reason{
+        .reason = occasion.reason, .occasion = &occasion, .tsc = x86::read_tsc()};
+    if (!debugger_->has_debugger(vcpu)) {
+        std::atomic_ref<u64>(vcpu.machine->halt.lost_breaks).fetch_add(1);
+        return false;
+    }
+    (void)vcpu::halt_machine(vcpu, reason);
+    return true;
+}
+
+}  // namespace ringside::debug
