@@ -30,6 +30,10 @@ void rs_wake_readers(void);
 /* symbols.c, platform.c: requests that need no hypervisor; RS_ERR_*. */
 u32 rs_symbol_request(struct rs_symbol *request);
 u32 rs_idt_request(struct rs_idt *request);
+/* symbols.c: gives the core all names there are now, of the kernel and of its initialized modules,
+ * instead of those it had. The mutex is held; takes memory, and some tenths of a second. RS_ERR_*, and
+ * then the core has none; RS_ERR_NO_SYMBOL: this kernel does not tell them. */
+u32 rs_symbols_snapshot(void);
 u32 rs_process_request(struct rs_process *request);
 
 /* hotplug.c: the ways a CPU leaves or the system ends. */

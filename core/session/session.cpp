@@ -87,6 +87,7 @@ Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& fact
 }
 
 void Session::tear_down() {
+    drop_symbols();
     if (registry_open_)
         registry.close();
     if (engine_open_)
@@ -131,6 +132,54 @@ u32 Session::change_settings(rs_settings& request) {
     request.sc_deliver = switches.delivers_storms;
     event::tell_limits(limits, request);
     return RS_OK;
+}
+
+u32 Session::begin_symbols() {
+    if (symbols_state_ == Symbols::kTaken)
+        return RS_ERR_DEBUGGER_MODE;
+    drop_symbols();
+    symbols_ = symbols::SymbolTable::create(hypervisor.memory());
+    if (symbols_ == nullptr)
+        return RS_ERR_CANNOT_CREATE;
+    symbols_state_ = Symbols::kBegun;
+    return RS_OK;
+}
+
+u32 Session::add_symbol(u64 address, char type, const char* module, const char* name) {
+    if (symbols_state_ != Symbols::kBegun)
+        return RS_ERR_INTERNAL;
+    const auto added = symbols_->add(hypervisor.memory(), address, type, module, name);
+    return added ? u32{RS_OK} : u32{added.error().code};
+}
+
+u32 Session::add_symbol_end(u64 address) {
+    if (symbols_state_ != Symbols::kBegun)
+        return RS_ERR_INTERNAL;
+    const auto added = symbols_->add_end(hypervisor.memory(), address);
+    return added ? u32{RS_OK} : u32{added.error().code};
+}
+
+u32 Session::end_symbols() {
+    if (symbols_state_ != Symbols::kBegun)
+        return RS_ERR_INTERNAL;
+    symbols_->finish(hypervisor.memory());
+    symbols_state_ = Symbols::kFinished;
+    return RS_OK;
+}
+
+RootPointer<const symbols::SymbolTable> Session::take_symbols() {
+    if (symbols_state_ != Symbols::kFinished && symbols_state_ != Symbols::kTaken)
+        return {};
+    symbols_state_ = Symbols::kTaken;
+    return RootPointer<const symbols::SymbolTable>::from_guest(symbols_,
+                                                               hypervisor.memory().root_delta());
+}
+
+void Session::drop_symbols() {
+    if (symbols_ != nullptr)
+        symbols::SymbolTable::destroy(symbols_, hypervisor.memory());
+    symbols_ = nullptr;
+    symbols_state_ = Symbols::kNone;
 }
 
 bool Session::attach_client(Client& client) {
