@@ -66,6 +66,7 @@ u32 rs_symbol_request(struct rs_symbol *request)
 struct kernel_walk {
 	u32 error;
 	char type; /* of the section it is in */
+	bool is_past; /* the image, where a name is that of one address */
 	unsigned long last;
 };
 
@@ -85,6 +86,11 @@ static int add_kernel_symbol(struct kernel_walk *walk, const char *name, unsigne
 	for (i = 0; name[0] == '_' && i < ARRAY_SIZE(sections); i++)
 		if (!strcmp(name, sections[i].name))
 			walk->type = sections[i].type;
+	if (walk->is_past && address > walk->last)
+		walk->error = rs_core_symbols_add_end(walk->last + 1);
+	if (walk->error != RS_OK)
+		return 1;
+	walk->is_past = walk->is_past || !strcmp(name, "_end");
 	walk->last = address;
 	/* Offsets into the memory of each CPU lie in the lower half. */
 	walk->error = rs_core_symbols_add(address, (long)address < 0 ? walk->type : 'A', NULL, name);
