@@ -273,4 +273,24 @@ __u32 rs_core_look(__u32 number, void* image, __u64 bytes) {
     return words[1] = session.inspect(number, core, {static_cast<u8*>(image), bytes});
 }
 
+__u32 rs_core_symbols_begin(void) {
+    return session.is_loaded ? session.begin_symbols() : u32{RS_ERR_NOT_LOADED};
+}
+
+__u32 rs_core_symbols_add(__u64 address, char type, const char* module, const char* name) {
+    return session.add_symbol(address, type, module, name);
+}
+
+__u32 rs_core_symbols_add_end(__u64 address) {
+    return session.add_symbol_end(address);
+}
+
+__u32 rs_core_symbols_end(void) {
+    return session.end_symbols();
+}
+
+void rs_core_symbols_drop(void) {
+    session.drop_symbols();
+}
+
 }  // extern "C"

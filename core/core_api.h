@@ -153,6 +153,22 @@ int rs_core_waiting_messages(void);
  * soon. */
 int rs_core_hand_over_old(void);
 
+/* The kernel's names, for a machine that will be halted when it is asked for them: begin, any
+ * number of calls of the next two, end. What was begun earlier is forgotten; the finished names
+ * stay until the next begin, drop or unload. RS_ERR_NOT_LOADED; RS_ERR_DEBUGGER_MODE: root mode
+ * uses those there are (Session::take_symbols). */
+__u32 rs_core_symbols_begin(void);
+/* One name: its letter in /proc/kallsyms; module: NULL for the kernel itself. RS_ERR_CANNOT_CREATE:
+ * out of memory; RS_ERR_BAD_IMAGE: no letter, or a name of 0 or more than 511 characters;
+ * RS_ERR_INTERNAL: not begun. */
+__u32 rs_core_symbols_add(__u64 address, char type, const char* module, const char* name);
+/* From this address up to the next name there is none. Errors as above. */
+__u32 rs_core_symbols_add_end(__u64 address);
+/* RS_ERR_INTERNAL: not begun. */
+__u32 rs_core_symbols_end(void);
+/* Gives them up, finished or not; root mode reads them no more. */
+void rs_core_symbols_drop(void);
+
 /* NMI context, any CPU, no mutex: whether this NMI was root's request to wake the readers. */
 int rs_core_take_wakeup(__u32 cpu);
 

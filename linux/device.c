@@ -11,6 +11,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/security.h>
@@ -201,6 +202,53 @@ static u32 request_unload(const struct rs_load *request)
 	return error;
 }
 
+/* While this machine is a debuggee: see rs_core_tend_link(). */
+static void tend_link(struct work_struct *work);
+static DECLARE_DELAYED_WORK(link_work, tend_link);
+
+static void tend_link(struct work_struct *work)
+{
+	int is_debuggee, is_polled = 1;
+
+	mutex_lock(&rs_core_mutex);
+	is_debuggee = rs_core_tend_link(&is_polled);
+	mutex_unlock(&rs_core_mutex);
+	if (is_debuggee)
+		schedule_delayed_work(&link_work, is_polled ? 1 : HZ / 10);
+}
+
+/* QEMU's ivshmem-plain: its second BAR is the memory shared with the host. */
+static void find_link_device(struct rs_link_device *found)
+{
+	struct pci_dev *device = pci_get_device(0x1af4, 0x1110, NULL);
+
+	if (!device)
+		return;
+	if (!pci_enable_device(device)) {
+		found->address = pci_resource_start(device, 2);
+		found->bytes = pci_resource_len(device, 2);
+	}
+	pci_dev_put(device);
+}
+
+static u32 request_prepare(struct rs_prepare *request)
+{
+	struct rs_link_device device = { 0 };
+	struct rs_version version = { 0 };
+	u32 error;
+
+	if (request->kind == RS_LINK_SHARED_MEMORY)
+		find_link_device(&device);
+	request_version(&version);
+	/* A halted debuggee cannot be asked for names. Without them it is one all the same. */
+	if (request->kind)
+		rs_symbols_snapshot();
+	error = rs_core_prepare(request, &device, &version);
+	if (error == RS_OK && request->kind)
+		schedule_delayed_work(&link_work, 1);
+	return error;
+}
+
 union fixed_request {
 	struct rs_version version;
 	struct rs_load load;
@@ -211,6 +259,7 @@ union fixed_request {
 	struct rs_symbol symbol;
 	struct rs_idt idt;
 	struct rs_settings settings;
+	struct rs_prepare prepare;
 	struct rs_process process;
 	struct rs_registers registers;
 	struct rs_msr msr;
@@ -239,6 +288,8 @@ static size_t fixed_size(u32 number)
 		return sizeof(struct rs_symbol);
 	case RS_NR_PROCESS:
 		return sizeof(struct rs_process);
+	case RS_NR_PREPARE:
+		return sizeof(struct rs_prepare);
 	case RS_NR_SETTINGS:
 		return sizeof(struct rs_settings);
 	case RS_NR_IDT:
@@ -318,6 +369,10 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 	case RS_NR_PROCESS:
 		error = rs_process_request(&request->process);
 		request->process.error = error;
+		break;
+	case RS_NR_PREPARE:
+		error = request_prepare(&request->prepare);
+		request->prepare.error = error;
 		break;
 	case RS_NR_SETTINGS:
 		error = rs_core_settings(&request->settings);
@@ -573,5 +628,6 @@ void rs_device_unregister(void)
 {
 	misc_deregister(&device);
 	cancel_delayed_work_sync(&recheck_work);
+	cancel_delayed_work_sync(&link_work);
 	irq_work_sync(&wake_work);
 }

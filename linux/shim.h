@@ -32,6 +32,10 @@ u32 rs_symbol_request(struct rs_symbol *request);
 /* A struct rs_symbol_list with room for its entries; sets its 'error' as well. */
 u32 rs_symbol_list_request(void *image, u64 bytes);
 u32 rs_idt_request(struct rs_idt *request);
+/* symbols.c: gives the core all names there are now, of the kernel and of its initialized modules,
+ * instead of those it had. The mutex is held; takes memory, and some tenths of a second. RS_ERR_*, and
+ * then the core has none; RS_ERR_NO_SYMBOL: this kernel does not tell them. */
+u32 rs_symbols_snapshot(void);
 u32 rs_process_request(struct rs_process *request);
 
 /* symbols.c: a name of the kernel, not exported; 0: unknown. */

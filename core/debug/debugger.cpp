@@ -68,6 +68,7 @@ link::ByteStream& Debugger::stream() {
 u32 Debugger::open(vcpu::Vcpu& vcpu) {
     vcpu::Machine& machine = *vcpu.machine;
     ticks_per_ms_ = machine.short_circuit.ticks_per_ms;
+    reported_core_ = next_core_ = kNoCore;
     ::new (&ports_) MachinePorts;
     ::new (&uart_) link::Uart;
     ::new (&shared_) link::SharedStream;

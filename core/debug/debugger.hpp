@@ -14,6 +14,7 @@
 #include "link/uart.hpp"
 #include "ring/ring_set.hpp"
 #include "ringside/packet.h"
+#include "symbols/symbol_table.hpp"
 #include "vcpu/halt.hpp"
 
 namespace ringside::debug {
@@ -41,18 +42,6 @@ public:
     void out(u16 port, u8 value) override;
 };
 
-/// Answers what is not known of the machine itself: names.
-class Symbols {
-public:
-    virtual u32 answer_symbol(rs_symbol& request) = 0;
-    virtual u32 answer_list(std::span<u8> image) = 0;
-    /// "vmlinux!name" of what stands at `address` into `name`, and where it begins; 0: unknown.
-    virtual u64 name_at(u64 address, std::span<char> name) = 0;
-
-protected:
-    ~Symbols() = default;
-};
-
 /// What guest context prepares and root mode works on. Every address is one of guest context, at
 /// which root mode has the same memory.
 struct Setup {
@@ -68,7 +57,7 @@ struct Setup {
     event::Reserve* reserve = nullptr;
     HaltedMemory::Parts memory = {};
     ring::Consumer* consumers = nullptr;  ///< of the cores' link rings
-    Symbols* symbols = nullptr;           ///< may be null
+    RootPointer<const symbols::SymbolTable> symbols;  ///< may be null
     rs_version version = {};
 };
 
@@ -78,7 +67,7 @@ enum class LinkOperation : u64 { kOpen, kClose, kTend };
 /// Puts Debugger Mode's handlers into the table.
 void fill(vcpu::ExitTable& table);
 
-/// One a machine. Guest context makes it and fills setup; from open() on it is root mode's.
+/// One a machine, in zeroed memory. Guest context fills setup; from open() on it is root mode's.
 class Debugger {
 public:
     static constexpr usize kReceiveBytes = 0x80000;      ///< the largest frame that is taken
@@ -179,19 +168,19 @@ private:
     std::atomic<u32> guest_works_{0};
     std::atomic<u64> heard_tsc_{0};
     std::atomic<bool> is_attached_{false};
-    u64 ticks_per_ms_ = 1'000'000;
+    u64 ticks_per_ms_ = 0;
     u64 interrupt_tsc_ = 0;                ///< of the UART's last interrupt
     std::atomic<bool> has_output_{false};  ///< frames wait to be sent
     bool has_doorbell_ = false;            ///< the UART interrupts by NMI
     bool has_session_ = false;             ///< a debugger has introduced itself
     bool wants_halt_ = false;
     bool goes_on_alone_ = false;  ///< 'settings linkloss go'
-    u32 reported_core_ = kNoCore;
+    u32 reported_core_ = 0;
     u64 reported_halt_ = 0;
     u8 nonce_[32] = {};  ///< of its HELLO
     Reply reply_;        ///< to its last request
     u32 run_how_ = 0;
-    u32 next_core_ = kNoCore;   ///< the one to operate next
+    u32 next_core_ = 0;   ///< the one to operate next
     bool leaves_loop_ = false;  ///< the machine is to run
     u8 batch_[0x4000] = {};
     event::Registration registration_;

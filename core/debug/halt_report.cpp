@@ -17,6 +17,25 @@ u32 read_code(vcpu::GuestView& guest, u64 rip, u8* to, u32 room) {
     return count != 0 && guest.read_memory(Gva{rip}, to, count) ? count : 0;
 }
 
+/// "module!name" of what stands at `address`.
+/// @return where that begins, 0 if nothing is known
+template <usize kRoom>
+u64 name_of(const symbols::SymbolTable& table, u64 address, char (&to)[kRoom]) {
+    const auto found = table.find(address);
+    if (!found)
+        return 0;
+    usize used = 0;
+    const auto append = [&](const char* text) {
+        for (; *text != '\0' && used + 1 < kRoom; ++text)
+            to[used++] = *text;
+    };
+    append(found->module);
+    append("!");
+    append(found->name);
+    to[used] = '\0';
+    return found->address;
+}
+
 }  // namespace
 
 void Debugger::fill_halt(vcpu::Vcpu& vcpu, rs_halt& report) {
@@ -32,9 +51,8 @@ void Debugger::fill_halt(vcpu::Vcpu& vcpu, rs_halt& report) {
     report.code_len = read_code(guest, report.rip, report.code, sizeof report.code);
     report.pid = u32(guest.task_value(script::TaskValue::kPid));
     report.tid = u32(guest.task_value(script::TaskValue::kTid));
-    if (setup.symbols != nullptr)
-        report.symbol_address =
-            setup.symbols->name_at(report.rip, {report.symbol, sizeof report.symbol});
+    if (setup.symbols)
+        report.symbol_address = name_of(*setup.symbols.in_root(), report.rip, report.symbol);
     const vcpu::HaltReason* reason = vcpu.halt_reason;
     report.reason = RS_HALT_SWITCH;
     if (reason == nullptr)

@@ -3,6 +3,7 @@
 #include "base/memory.hpp"
 #include "debug/debugger.hpp"
 #include "inspect/inspect.hpp"
+#include "symbols/answers.hpp"
 #include "vcpu/exit_loop.hpp"
 #include "vcpu/guest_view.hpp"
 #include "x86/instructions.hpp"
@@ -128,12 +129,12 @@ u32 Debugger::carry_out_halted(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image
             });
         case RS_NR_SYMBOL:
             return answer<rs_symbol>(image, [&](rs_symbol& request) {
-                return setup.symbols != nullptr ? setup.symbols->answer_symbol(request)
-                                                : u32{RS_ERR_NO_SYMBOL};
+                return setup.symbols ? symbols::answer_symbol(*setup.symbols.in_root(), request)
+                                     : u32{RS_ERR_NO_SYMBOL};
             });
         case RS_NR_SYMBOL_LIST:
-            return setup.symbols != nullptr ? setup.symbols->answer_list(image)
-                                            : u32{RS_ERR_NO_SYMBOL};
+            return setup.symbols ? symbols::answer_list(*setup.symbols.in_root(), image)
+                                 : u32{RS_ERR_NO_SYMBOL};
         default:
             return work_on_events(vcpu, number, image);
     }

@@ -26,8 +26,9 @@ u32 Preparation::take_memory(const Parts& parts) {
     u8* const reply = take(Debugger::kRequestBytes);
     if (!debugger || !reserve || !consumers || !receive || !send || !request || !reply)
         return RS_ERR_CANNOT_CREATE;
-    debugger_ = new (debugger) Debugger;
-    reserve_ = new (reserve) event::Reserve;
+    // Both usable from zeroed memory.
+    debugger_ = reinterpret_cast<Debugger*>(debugger);
+    reserve_ = reinterpret_cast<event::Reserve*>(reserve);
     consumers_ = reinterpret_cast<ring::Consumer*>(consumers);
     RootMemory& memory = parts.hypervisor->memory();
     for (u32 core = 0; core < cores; ++core) {

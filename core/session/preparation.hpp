@@ -17,7 +17,7 @@ public:
         const rs_platform* platform;
         event::Engine* engine;
         event::Registry* registry;
-        debug::Symbols* symbols;  ///< may be null
+        RootPointer<const symbols::SymbolTable> symbols;  ///< may be null
     };
 
     /// Makes this machine a debuggee: takes memory, and has root mode take the link over.

@@ -6,8 +6,6 @@
 #include "monitor/monitor.hpp"
 #include "x86/instructions.hpp"
 
-#include <new>
-
 namespace ringside {
 namespace {
 
@@ -77,7 +75,7 @@ Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& fact
     void* const memory = hypervisor.memory().allocate(sizeof(Events));
     if (!memory)
         return Error{RS_ERR_CANNOT_CREATE};
-    events_ = new (memory) Events;
+    events_ = static_cast<Events*>(memory);  // usable from zeroed memory
     RS_TRY(engine().open(hypervisor.memory(), settings));
     engine_open_ = true;
     RS_TRY(registry().open(engine(), *this));
@@ -95,6 +93,7 @@ Result<void> Session::bring_up(vcpu::Vendor& vendor, const rs_kernel_facts& fact
 }
 
 void Session::tear_down() {
+    drop_symbols();
     if (registry_open_)
         registry().close();
     if (engine_open_)
@@ -146,6 +145,54 @@ u32 Session::change_settings(rs_settings& request) {
     request.sc_deliver = switches.delivers_storms;
     event::tell_limits(limits, request);
     return RS_OK;
+}
+
+u32 Session::begin_symbols() {
+    if (symbols_state_ == Symbols::kTaken)
+        return RS_ERR_DEBUGGER_MODE;
+    drop_symbols();
+    symbols_ = symbols::SymbolTable::create(hypervisor.memory());
+    if (symbols_ == nullptr)
+        return RS_ERR_CANNOT_CREATE;
+    symbols_state_ = Symbols::kBegun;
+    return RS_OK;
+}
+
+u32 Session::add_symbol(u64 address, char type, const char* module, const char* name) {
+    if (symbols_state_ != Symbols::kBegun)
+        return RS_ERR_INTERNAL;
+    const auto added = symbols_->add(hypervisor.memory(), address, type, module, name);
+    return added ? u32{RS_OK} : u32{added.error().code};
+}
+
+u32 Session::add_symbol_end(u64 address) {
+    if (symbols_state_ != Symbols::kBegun)
+        return RS_ERR_INTERNAL;
+    const auto added = symbols_->add_end(hypervisor.memory(), address);
+    return added ? u32{RS_OK} : u32{added.error().code};
+}
+
+u32 Session::end_symbols() {
+    if (symbols_state_ != Symbols::kBegun)
+        return RS_ERR_INTERNAL;
+    symbols_->finish(hypervisor.memory());
+    symbols_state_ = Symbols::kFinished;
+    return RS_OK;
+}
+
+RootPointer<const symbols::SymbolTable> Session::take_symbols() {
+    if (symbols_state_ != Symbols::kFinished && symbols_state_ != Symbols::kTaken)
+        return {};
+    symbols_state_ = Symbols::kTaken;
+    return RootPointer<const symbols::SymbolTable>::from_guest(symbols_,
+                                                               hypervisor.memory().root_delta());
+}
+
+void Session::drop_symbols() {
+    if (symbols_ != nullptr)
+        symbols::SymbolTable::destroy(symbols_, hypervisor.memory());
+    symbols_ = nullptr;
+    symbols_state_ = Symbols::kNone;
 }
 
 bool Session::attach_client(Client& client) {
@@ -320,6 +367,7 @@ u32 Session::prepare(rs_prepare& request, const rs_link_device& device, const rs
                 return error;
         }
         preparation.end();
+        drop_symbols();
         return RS_OK;
     }
     const bool is_shared = request.kind == RS_LINK_SHARED_MEMORY;
@@ -333,7 +381,7 @@ u32 Session::prepare(rs_prepare& request, const rs_link_device& device, const rs
                               .platform = platform_,
                               .engine = &engine(),
                               .registry = &registry(),
-                              .symbols = nullptr},
+                              .symbols = take_symbols()},
                              request, device, version);
 }
 

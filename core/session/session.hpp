@@ -8,6 +8,7 @@
 #include "core_api.h"
 #include "event/registry.hpp"
 #include "session/preparation.hpp"
+#include "symbols/symbol_table.hpp"
 #include "vcpu/hypervisor.hpp"
 
 namespace ringside {
@@ -52,6 +53,16 @@ public:
 
     /// RS_IOC_SETTINGS
     u32 change_settings(rs_settings& request);
+
+    /// The kernel's names, as core_api.h says.
+    u32 begin_symbols();
+    u32 add_symbol(u64 address, char type, const char* module, const char* name);
+    u32 add_symbol_end(u64 address);
+    u32 end_symbols();
+    /// The finished table, for root mode to read from now on; null: there is none. It stays where
+    /// it is until drop_symbols() or unload, before which root mode must have let go of it.
+    RootPointer<const symbols::SymbolTable> take_symbols();
+    void drop_symbols();
 
     /// RS_IOC_EVAL; `data`: the program, overwritten by the text it prints.
     u32 evaluate(rs_eval& request, std::span<u8> data);
@@ -104,8 +115,12 @@ private:
     u32 client_count() const;
     bool attach_client(Client& client);
 
+    enum class Symbols { kNone, kBegun, kFinished, kTaken };
+
     const rs_platform* platform_ = nullptr;
     Events* events_ = nullptr;
+    symbols::SymbolTable* symbols_ = nullptr;  ///< null only with kNone
+    Symbols symbols_state_ = Symbols::kNone;
     u64 generation_ = 0;  ///< of the load: mapped rings of an earlier one are dead
     bool engine_open_ = false;
     bool registry_open_ = false;

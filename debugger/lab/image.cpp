@@ -101,7 +101,7 @@ Outcome<std::string> content_of(const Item& item, const fs::path& scratch) {
 /// Names an archive by everything that goes into it.
 Outcome<std::uint64_t> hash_of(const std::vector<Item>& items, std::string_view order) {
     std::uint64_t hash = content_hash(kBochsModule, content_hash(order, content_hash(kInitScript)));
-    hash = content_hash(kSettings, hash);
+    hash = content_hash(kSettings, content_hash(kDebugPrepareScript, hash));
     for (const Item& item : items) {
         const auto content = read_file(item.source);
         if (!content)
@@ -120,6 +120,7 @@ Outcome<std::string> build_archive(const std::vector<Item>& items, std::string_v
     // The kernel opens /dev/console for the first process before anything is mounted.
     archive.add_character_device("dev/console", 5, 1);
     archive.add_file("init", kInitScript, 0755);
+    archive.add_file("bin/debug-prepare", kDebugPrepareScript, 0755);
     archive.add_file("etc/passwd",
                      "root::0:0:root:/root:/bin/sh\nuser::1000:1000:user:/tmp:/bin/sh\n", 0644);
     archive.add_file("etc/group", "root:x:0:\nuser:x:1000:\n", 0644);

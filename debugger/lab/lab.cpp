@@ -79,14 +79,15 @@ Outcome<Done> write_key(const fs::path& file) {
     return write_file(file, fmt::format("{:02x}\n", fmt::join(bytes, "")), 0600);
 }
 
-Outcome<Done> make_disk(const fs::path& file, unsigned size_mb) {
+/// A file of zeros, which take no room.
+Outcome<Done> make_zeros(const fs::path& file, unsigned size_mb) {
     if (const auto made = write_file(file, {}, 0600); !made)
         return made;
     std::error_code error;
     fs::resize_file(file, std::uintmax_t{size_mb} << 20, error);
     if (error)
         return Failure{
-            fmt::format("cannot make the disk image {}: {}", file.string(), error.message())};
+            fmt::format("cannot make {} of {} MB: {}", file.string(), size_mb, error.message())};
     return Done{};
 }
 
@@ -192,8 +193,10 @@ BootMode boot_mode(const Options& options) {
 Outcome<Emulator> start_qemu_machine(const Options& options, const Prepared& prepared,
                                      const AcceleratorChoice& accelerator, const Claim& claimed,
                                      const Progress& progress, Endpoint& endpoint) {
-    if (const auto disk = make_disk(claimed.folder / kDiskImage, options.disk_mb); !disk)
+    if (const auto disk = make_zeros(claimed.folder / kDiskImage, options.disk_mb); !disk)
         return disk.failure();
+    if (const auto link = make_zeros(claimed.folder / kDebugMemory, kDebugMemoryMb); !link)
+        return link.failure();
     progress(
         fmt::format("machine: {} cores, {} MB, {}{}", options.smp, options.memory_mb,
                     accelerator.use_kvm ? "KVM" : "TCG (emulated)",
@@ -211,6 +214,8 @@ Outcome<Emulator> start_qemu_machine(const Options& options, const Prepared& pre
     }
     endpoint.machine = "qemu";
     endpoint.accelerator = accelerator.use_kvm ? "kvm" : "tcg";
+    endpoint.debug_memory = claimed.folder / kDebugMemory;
+    endpoint.debug_socket = claimed.folder / kDebugSocket;
     return Emulator{.pid = *pid, .name = "QEMU", .log = kQemuLog};
 }
 
@@ -225,7 +230,7 @@ Outcome<Emulator> start_bochs_machine(const Options& options, const Prepared& pr
     if (!started)
         return started.failure();
     endpoint.machine = endpoint.accelerator = "bochs";
-    endpoint.serial_socket = claimed.folder / kSerialSocket;
+    endpoint.serial_socket = endpoint.debug_socket = claimed.folder / kSerialSocket;
     endpoint.shell_port = started->shell_port;
     return Emulator{.pid = started->pid, .name = "Bochs", .log = kBochsLog};
 }

@@ -55,6 +55,11 @@ struct Endpoint {
                                           ///< few lines of its own
     std::filesystem::path serial_socket;  ///< unix stream socket that reaches the second serial
                                           ///< line, where the agent listens; empty in QEMU
+    std::filesystem::path debug_memory;   ///< the file behind the memory of the debuggee's ivshmem
+                                          ///< device, for Debugger Mode; empty in Bochs
+    std::filesystem::path debug_socket;   ///< unix stream socket that reaches COM2 for Debugger
+                                          ///< Mode; in Bochs serial_socket, which the agent inside
+                                          ///< must have left first (/bin/debug-prepare)
     pid_t pid = 0;                        ///< the emulator
     std::string machine;                  ///< "qemu" or "bochs"
     std::string accelerator;              ///< "kvm" or "tcg"; "bochs" in Bochs

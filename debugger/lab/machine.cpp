@@ -123,7 +123,13 @@ std::vector<std::string> machine_command(const Options& options, bool use_kvm, B
          "-device", "virtio-net-pci,netdev=net0,romfile=", "-fw_cfg",
          fmt::format("name=opt/ringside/key,file={}", kKeyFile),
          // A device without a driver of its own: the tests' source of interrupts on demand.
-         "-device", "edu"});
+         "-device", "edu",
+         // The two ways to a halted debuggee: memory shared with a file, and COM2.
+         "-object",
+         fmt::format("memory-backend-file,id=debuglink,share=on,mem-path={},size={}M", kDebugMemory,
+                     kDebugMemoryMb),
+         "-device", "ivshmem-plain,memdev=debuglink", "-serial",
+         fmt::format("unix:{},server=on,wait=off", kDebugSocket)});
     if (options.disk_mb != 0)
         add({"-drive",
              fmt::format("file={},format=raw,if=none,id=scratch,cache=unsafe", kDiskImage),

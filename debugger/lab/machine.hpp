@@ -19,6 +19,9 @@ inline constexpr const char* kBochsLog = "bochs.log";
 inline constexpr const char* kMonitorSocket = "qmp";
 inline constexpr const char* kKeyFile = "key";
 inline constexpr const char* kDiskImage = "disk.img";
+inline constexpr const char* kDebugMemory = "debug.memory";
+inline constexpr const char* kDebugSocket = "debug";
+inline constexpr unsigned kDebugMemoryMb = 4;  ///< a power of two: it is a PCI device's BAR
 inline constexpr unsigned kAgentPort = 50000;  ///< inside
 inline constexpr unsigned kShellPort = 50001;  ///< inside
 

@@ -71,6 +71,10 @@ int run_status(const std::string& name) {
     print_endpoint(*endpoint);
     fmt::print("key: {}\nconsole log: {}\nroot log: {}\n", endpoint->key_file.string(),
                endpoint->console_log.string(), endpoint->root_log.string());
+    if (!endpoint->debug_memory.empty())
+        fmt::print("debug memory: {}\n", endpoint->debug_memory.string());
+    if (!endpoint->debug_socket.empty())
+        fmt::print("debug socket: {}\n", endpoint->debug_socket.string());
     const auto trouble = trouble_in(read_file(endpoint->console_log).value_or(""));
     fmt::print("console: {}\n", trouble.empty() ? "clean" : "trouble");
     for (const std::string& line : trouble)

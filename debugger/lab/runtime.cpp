@@ -208,6 +208,8 @@ Outcome<Done> write_endpoint(const fs::path& folder, const Endpoint& endpoint) {
         {"agent", endpoint.agent},
         {"machine", endpoint.machine},
         {"serial_socket", endpoint.serial_socket.string()},
+        {"debug_memory", endpoint.debug_memory.string()},
+        {"debug_socket", endpoint.debug_socket.string()},
     };
     return write_file(folder / kEndpointFile, json.dump(2) + '\n', 0600);
 }
@@ -231,6 +233,8 @@ std::optional<Endpoint> read_endpoint(const fs::path& folder) {
     endpoint.agent = json.value("agent", false);
     endpoint.machine = json.value("machine", "qemu");
     endpoint.serial_socket = json.value("serial_socket", "");
+    endpoint.debug_memory = json.value("debug_memory", "");
+    endpoint.debug_socket = json.value("debug_socket", "");
     endpoint.key_file = folder / kKeyFile;
     endpoint.console_log = folder / kConsoleLog;
     endpoint.root_log = folder / kRootLog;

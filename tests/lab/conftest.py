@@ -17,10 +17,6 @@ import pytest
 
 from debuggee import BUILD, PROGRAM, Lab, has_ended, run, runtime_folder
 
-# The second serial line of the debuggee with two cores, in its runtime folder.
-SERIAL_SOCKET = "line"
-SERIAL_LINE = ("--qemu", "-serial", "--qemu", f"unix:{SERIAL_SOCKET},server=on,wait=off")
-
 LOGS = BUILD / "test-logs"
 
 BOCHS_FIXTURES = {"lab_vmx", "lab_vmx1", "keeper_of_vmx", "keeper_of_vmx1"}
@@ -108,7 +104,7 @@ class Keeper:
 
 @pytest.fixture(scope="session")
 def keeper_of_two(own_folders):
-    keeper = Keeper("test-2", "--smp", "2", *SERIAL_LINE)
+    keeper = Keeper("test-2", "--smp", "2")
     yield keeper
     keeper.drop()
 

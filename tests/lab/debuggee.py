@@ -124,7 +124,7 @@ class Lab:
         return int(self.out("nproc"))
 
     def path(self, what):
-        """'key', 'console log' or 'root log'."""
+        """'key', 'console log', 'root log', 'debug memory' or 'debug socket'."""
         return Path(re.search(rf"^{what}: (.*)$", self.status().stdout, re.M).group(1))
 
     def console(self):

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -103,6 +104,38 @@ def test_key_is_secret(lab):
     assert key not in lab.out("cat /proc/cmdline")
     assert key not in Path(f"/proc/{lab.pid()}/cmdline").read_bytes().decode()
     assert lab.out("stat -c %a /etc/ringside.key").strip() == "600"
+
+
+def test_the_debug_memory_is_seen_from_both_sides(lab):
+    """QEMU's ivshmem device: its BAR 2 is the file."""
+    memory = lab.path("debug memory")
+    assert memory.stat().st_size == 4 << 20 and memory.stat().st_mode & 0o777 == 0o600
+    device = lab.out("ivshmem").split()[0]
+    assert lab.out(f"cd /sys/bus/pci/devices/{device}; cat vendor device") == "0x1af4\n0x1110\n"
+    assert lab.out("ivshmem").split()[1] == str(4 << 20)
+    with memory.open("r+b", buffering=0) as file:
+        for offset, text in ((0, b"first bytes"), ((4 << 20) - 10, b"last bytes")):
+            file.seek(offset)
+            file.write(text)
+            assert lab.out(f"ivshmem read {offset} {len(text)}") == text.decode()
+            lab.out(f"ivshmem write {offset} {text.decode().upper().replace(' ', '-')}")
+            file.seek(offset)
+            assert file.read(len(text)) == text.upper().replace(b" ", b"-")
+
+
+def test_com2_is_a_line_to_the_debug_socket(lab):
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(60)
+        line.connect(str(lab.path("debug socket")))
+        inside = Background(lab, "exec 3<>/dev/ttyS1; stty -F /dev/ttyS1 raw -echo; echo open; "
+                                 "head -c 7 <&3; echo answer >&3")
+        assert inside.first_line() == "open"
+        line.sendall(b"request")
+        received = b""
+        while len(received) < 7:
+            received += line.recv(100)
+        assert received == b"answer\n"
+        assert inside.finish() == "request"
 
 
 def test_a_killed_machine_is_noticed_and_cleaned_and_its_log_kept(bare_lab):

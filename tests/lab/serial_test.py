@@ -6,7 +6,6 @@ import subprocess
 
 import pytest
 
-from conftest import SERIAL_SOCKET
 from debuggee import PROGRAM, run
 
 TICK = '!interrupt ec script { printf("tick %x\\n", $core); }'
@@ -27,9 +26,8 @@ class Line:
 
     def __init__(self, lab):
         self.lab = lab
-        key = lab.path("key")
-        self.words = [str(PROGRAM), "--key-file", str(key), "-c",
-                      f".connect serial {key.parent / SERIAL_SOCKET}"]
+        self.words = [str(PROGRAM), "--key-file", str(lab.path("key")), "-c",
+                      f".connect serial {lab.path('debug socket')}"]
         # It says so when it has the line.
         self.pid = lab.out(
             f"rm -f {self.LOG}; ringside agent --serial ttyS1 --key-file /etc/ringside.key "

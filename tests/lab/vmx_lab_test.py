@@ -95,6 +95,19 @@ def test_a_second_debugger_is_turned_away(lab_vmx):
     assert "2 cores" in result.stdout, result.stderr
 
 
+def test_the_agent_leaves_the_line_to_debugger_mode_and_comes_back(lab_vmx):
+    status = lab_vmx.status().stdout
+    assert "debug memory" not in status
+    assert lab_vmx.path("debug socket") == runtime_folder() / f"lab-{lab_vmx.name}" / "serial"
+    users = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /dev/ttyS1"
+    assert lab_vmx.shell(users).stdout.strip() != "0"
+    lab_vmx.out("touch /run/debug-line; kill $(cat /run/agent.pid); "
+                "until [ -e /run/agent-waits ]; do usleep 20000; done")
+    assert lab_vmx.shell(users).stdout.strip() == "0"
+    lab_vmx.out("rm /run/debug-line; until [ -e /run/agent.pid ]; do usleep 20000; done")
+    assert "2 cores" in run("--lab", lab_vmx.name, "-c", "status").stdout
+
+
 def test_two_machines_side_by_side_and_one_that_is_switched_off(lab_vmx):
     other = Lab("test-own")
     said = other.start("--vmx", "--no-agent", "--smp", "1", "--memory", "256", "--cpu",

@@ -69,12 +69,22 @@ case " $(cat /proc/cmdline) " in
     agent_is_there() { listening C350; }
     ;;
 esac
+# While /run/debug-line exists, Debugger Mode has the agent's serial line: the agent is not started
+# again, and /run/agent-waits says that none is being started.
 serve_agent() {
     while :; do
+        while [ -e /run/debug-line ]; do
+            : >/run/agent-waits
+            usleep 20000
+        done
+        rm -f /run/agent-waits
         # shellcheck disable=SC2086 # two words
-        ringside agent $place --key-file /etc/ringside.key
+        ringside agent $place --key-file /etc/ringside.key &
+        echo $! >/run/agent.pid
+        wait $!
         say "agent ended with status $?"
-        sleep 1
+        rm -f /run/agent.pid
+        [ -e /run/debug-line ] || sleep 1
     done
 }
 until listening C351; do usleep 20000; done

@@ -149,6 +149,20 @@ TEST(MachineCommand, ForAProbeHasNoNetworkAndNoMonitor) {
     EXPECT_THAT(words, Contains("kvm"));
     EXPECT_THAT(words, ::testing::Not(Contains("-qmp")));
     EXPECT_THAT(words, ::testing::Not(Contains("-netdev")));
+    EXPECT_THAT(words, ::testing::Not(Contains(HasSubstr("debuglink"))));
+}
+
+TEST(MachineCommand, HasTheTwoLinesOfDebuggerMode) {
+    const auto words = machine_command(Options{}, false, BootMode::kAgent, "/k", "/i");
+    EXPECT_THAT(words, Contains("memory-backend-file,id=debuglink,share=on,mem-path=debug.memory,"
+                                "size=4M"));
+    EXPECT_THAT(words, Contains("ivshmem-plain,memdev=debuglink"));
+    // The order makes COM1 and COM2 of them.
+    const auto console = std::find(words.begin(), words.end(), "file:console.log");
+    const auto line = std::find(words.begin(), words.end(), "unix:debug,server=on,wait=off");
+    ASSERT_NE(line, words.end());
+    EXPECT_LT(console, line);
+    EXPECT_EQ(*(line - 1), "-serial");
 }
 
 TEST(ParseForwardedPorts, ReadsTheMonitorsTable) {

@@ -84,6 +84,48 @@ TEST_F(Runtime, ALabRunsWhileItsMachineHoldsTheLock) {
     EXPECT_FALSE(fs::exists(runtime_folder()));
 }
 
+TEST_F(Runtime, TheEndpointFileKeepsWhatIsKnownOfALab) {
+    const Endpoint before{.name = "one",
+                          .host = "127.0.0.1",
+                          .port = 4711,
+                          .shell_port = 4712,
+                          .serial_socket = "/r/serial",
+                          .debug_memory = "/r/debug.memory",
+                          .debug_socket = "/r/debug",
+                          .pid = 17,
+                          .machine = "qemu",
+                          .accelerator = "tcg",
+                          .kernel = "6.1.0",
+                          .smp = 2,
+                          .agent = true};
+    ASSERT_TRUE(write_endpoint(base_, before));
+    const auto after = read_endpoint(base_);
+    ASSERT_TRUE(after);
+    EXPECT_EQ(after->name, before.name);
+    EXPECT_EQ(after->host, before.host);
+    EXPECT_EQ(after->port, before.port);
+    EXPECT_EQ(after->shell_port, before.shell_port);
+    EXPECT_EQ(after->serial_socket, before.serial_socket);
+    EXPECT_EQ(after->debug_memory, before.debug_memory);
+    EXPECT_EQ(after->debug_socket, before.debug_socket);
+    EXPECT_EQ(after->pid, before.pid);
+    EXPECT_EQ(after->machine, before.machine);
+    EXPECT_EQ(after->accelerator, before.accelerator);
+    EXPECT_EQ(after->kernel, before.kernel);
+    EXPECT_EQ(after->smp, before.smp);
+    EXPECT_EQ(after->agent, before.agent);
+    EXPECT_EQ(after->key_file, base_ / "key");
+}
+
+TEST_F(Runtime, TheEndpointFileOfAnOlderLabHasNoDebugLines) {
+    ASSERT_TRUE(write_file(base_ / "lab.json", "{\"name\": \"old\"}\n"));
+    const auto endpoint = read_endpoint(base_);
+    ASSERT_TRUE(endpoint);
+    EXPECT_EQ(endpoint->name, "old");
+    EXPECT_TRUE(endpoint->debug_memory.empty());
+    EXPECT_TRUE(endpoint->debug_socket.empty());
+}
+
 TEST_F(Runtime, TakeDownEndsTheMachineAndKeepsItsLogsIfAsked) {
     const pid_t pid = start_machine("one");
     ASSERT_TRUE(write_file(lab_folder("one") / "console.log", "last words\n"));

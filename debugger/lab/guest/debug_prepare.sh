@@ -1,0 +1,48 @@
+#!/bin/busybox sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# debug-prepare: makes the lab's debuggee ready for Debugger Mode, over the way that its machine has
+# to the debugger: memory of an ivshmem device with COM2 as its bell (QEMU), or COM2 alone (Bochs),
+# which the agent leaves then. `rm /run/debug-line` lets the agent have it again. The exit status is
+# that of `.debug prepare`; 1: the agent does not let go of the line.
+export PATH=/bin HOME=/root
+
+has_shared_memory() {
+    for device in /sys/bus/pci/devices/*; do
+        case "$(cat "$device/vendor") $(cat "$device/device")" in
+        "0x1af4 0x1110") return 0 ;;
+        esac
+    done
+    return 1
+}
+
+# Ends the agent and waits until nobody starts it again. A lab without agent has nobody who does.
+take_line() {
+    : >/run/debug-line
+    rm -f /run/agent-waits # of an earlier time
+    case " $(cat /proc/cmdline) " in *" lab.mode=bare "*) return 0 ;; esac
+    for _ in $(seq 500); do
+        [ -e /run/agent-waits ] && return 0
+        # The agent ends in order at the first signal; another one finds it ended, or the next one.
+        agent=$(cat /run/agent.pid 2>/dev/null) && kill "$agent" 2>/dev/null
+        usleep 20000
+    done
+    return 1
+}
+
+give_line_back() {
+    rm -f /run/debug-line
+}
+
+if has_shared_memory; then
+    exec ringside --batch -c '.debug prepare shmem ttyS1'
+fi
+if ! take_line; then
+    give_line_back
+    echo "debug-prepare: the agent does not let go of ttyS1" >&2
+    exit 1
+fi
+ringside --batch -c '.debug prepare serial 115200 ttyS1'
+status=$?
+[ $status -eq 0 ] || give_line_back
+exit $status
