@@ -47,13 +47,14 @@ private:
     std::optional<LineSpeed> found_speed_;
 };
 
-/// The constant for a baud rate; nothing where POSIX and Linux have none.
+/// The baud rates that POSIX and Linux have a constant for.
+constexpr std::pair<std::uint32_t, speed_t> kSpeedConstants[] = {
+    {110, B110},     {300, B300},     {600, B600},      {1200, B1200},
+    {2400, B2400},   {4800, B4800},   {9600, B9600},    {19200, B19200},
+    {38400, B38400}, {57600, B57600}, {115200, B115200}};
+
 std::optional<speed_t> speed_constant(std::uint32_t baud) {
-    constexpr std::pair<std::uint32_t, speed_t> kConstants[] = {
-        {110, B110},     {300, B300},     {600, B600},      {1200, B1200},
-        {2400, B2400},   {4800, B4800},   {9600, B9600},    {19200, B19200},
-        {38400, B38400}, {57600, B57600}, {115200, B115200}};
-    for (const auto& [rate, constant] : kConstants)
+    for (const auto& [rate, constant] : kSpeedConstants)
         if (rate == baud)
             return constant;
     return std::nullopt;
