@@ -220,7 +220,7 @@ if [ $mode = full ]; then
         fi
     done
     if stage "build fuzz" build_preset fuzz build-fuzz fuzzers; then
-        for target in script verifier printf frames commands registration messages assembler; do check "fuzz $target" fuzz $target; done
+        for target in script verifier printf frames link commands registration messages assembler; do check "fuzz $target" fuzz $target; done
     else
         failed=$((failed + 1)) failures+=("build fuzz")
     fi

@@ -45,6 +45,7 @@ constexpr u8 THRE = 1 << 5;
 // Without parity its error bit is never set: this is a bus on which nobody answers.
 constexpr u8 kNobody = 0xff;
 
+constexpr u8 kScratchPatterns[] = {0x5a, 0xa5};
 constexpr u8 kFifoBytes = 16;
 constexpr int kMostStaleBytes = 64;  // the largest FIFO of a relative, 16750
 constexpr int kMostInterrupts = 8;   // two rounds of the four sources
@@ -55,8 +56,7 @@ constexpr int kMostInterrupts = 8;   // two rounds of the four sources
 bool Uart::is_there() {
     const u8 before = in(SCR);
     bool is_kept = true;
-    constexpr u8 kPatterns[] = {0x5a, 0xa5};
-    for (const u8 value : kPatterns) {
+    for (const u8 value : kScratchPatterns) {
         out(SCR, value);
         // Another value on the bus: where nobody is, it may keep the one written last.
         (void)in(LCR);

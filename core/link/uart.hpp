@@ -22,6 +22,7 @@ protected:
 inline constexpr u32 kBaudRates[] = {110,   300,   600,   1200,  2400,   4800,   9600,  14400,
                                      19200, 38400, 56000, 57600, 115200, 128000, 256000};
 
+/// Whether a number is one of them.
 constexpr bool is_baud_rate(u32 baud) {
     for (const u32 rate : kBaudRates)
         if (rate == baud)
@@ -29,16 +30,18 @@ constexpr bool is_baud_rate(u32 baud) {
     return false;
 }
 
-/// What a PC's UART divides its clock of 1.8432 MHz / 16 by: the nearest it has. 56000 becomes
-/// 57600, which other UARTs accept (3 %). 128000 and 256000 are beyond that clock; they become its
-/// fastest, 115200, which suits a line that has no speed of its own (an emulator's), or an other
-/// end that does the same.
+/// What a PC's UART does with divisor 1: its clock of 1.8432 MHz, 16 periods a bit.
+inline constexpr u32 kFastestBaud = 115200;
+
+/// What a PC's UART divides kFastestBaud by: the nearest it has. 56000 becomes 57600, which other
+/// UARTs accept (3 %). 128000 and 256000 are not exact on that clock: they become its fastest,
+/// 115200, which suits a line that has no speed of its own (an emulator's), or another end that
+/// does the same.
 ///
 /// @param baud  one of kBaudRates
 /// Source: PC16550D §8.3 "Programmable Baud Generator".
 constexpr u16 baud_divisor(u32 baud) {
-    constexpr u32 kFastest = 115200;
-    const u32 divisor = (kFastest + baud / 2) / baud;
+    const u32 divisor = (kFastestBaud + baud / 2) / baud;
     return divisor == 0 ? u16{1} : static_cast<u16>(divisor);
 }
 

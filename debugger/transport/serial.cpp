@@ -12,7 +12,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <utility>
+
+#include "link/uart.hpp"
+#include "transport/line_speed.hpp"
 
 namespace ringside::transport {
 namespace {
@@ -22,10 +27,15 @@ class Terminal final : public LineSettings {
 public:
     /// @param descriptor  of its own
     Terminal(UniqueFd descriptor, const termios& found)
-        : descriptor_{std::move(descriptor)}, found_{found} {}
+        : descriptor_{std::move(descriptor)},
+          found_{found},
+          found_speed_{line_speed(descriptor_.get())} {}
     ~Terminal() override {
         // Behind what is still on its way: another speed would garble our last words.
         (void)::tcsetattr(descriptor_.get(), TCSADRAIN, &found_);
+        // A speed without a constant is not among these settings.
+        if (found_speed_ && line_speed(descriptor_.get()) != found_speed_)
+            (void)set_line_speed(descriptor_.get(), *found_speed_);
         (void)::ioctl(descriptor_.get(), TIOCNXCL);
     }
     Terminal(const Terminal&) = delete;
@@ -34,7 +44,28 @@ public:
 private:
     UniqueFd descriptor_;
     termios found_;
+    std::optional<LineSpeed> found_speed_;
 };
+
+/// The baud rates that POSIX and Linux have a constant for.
+constexpr std::pair<std::uint32_t, speed_t> kSpeedConstants[] = {
+    {110, B110},     {300, B300},     {600, B600},      {1200, B1200},
+    {2400, B2400},   {4800, B4800},   {9600, B9600},    {19200, B19200},
+    {38400, B38400}, {57600, B57600}, {115200, B115200}};
+
+std::optional<speed_t> speed_constant(std::uint32_t baud) {
+    for (const auto& [rate, constant] : kSpeedConstants)
+        if (rate == baud)
+            return constant;
+    return std::nullopt;
+}
+
+/// Whether two ends of a line with these speeds understand each other: a byte's last bit is sampled
+/// 9.5 bits behind its beginning, and each end may be off a little by itself.
+bool is_near(std::uint32_t actual, std::uint32_t wanted) {
+    const auto difference = std::int64_t{actual} - std::int64_t{wanted};
+    return std::abs(difference) * 100 <= std::int64_t{wanted} * 3;
+}
 
 SerialLine failed(const std::string& path, int error_number, const std::string& reason = {}) {
     SerialLine line;
@@ -45,7 +76,7 @@ SerialLine failed(const std::string& path, int error_number, const std::string& 
     return line;
 }
 
-SerialLine open_terminal(const std::string& path) {
+SerialLine open_terminal(const std::string& path, std::uint32_t baud) {
     // Non-blocking: opening must not wait for a modem's carrier.
     UniqueFd descriptor{::open(path.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)};
     if (!descriptor)
@@ -60,21 +91,32 @@ SerialLine open_terminal(const std::string& path) {
         return failed(path, errno);
     termios wanted = found;
     ::cfmakeraw(&wanted);
-    wanted.c_cflag &= ~static_cast<tcflag_t>(CSIZE | CSTOPB | PARENB | CRTSCTS);
+    wanted.c_cflag &= ~static_cast<tcflag_t>(CSIZE | CSTOPB | PARENB | CRTSCTS | CIBAUD);
     wanted.c_cflag |= CS8 | CLOCAL | CREAD;
     wanted.c_iflag &= ~static_cast<tcflag_t>(IXOFF | IXANY);
     wanted.c_cc[VMIN] = 1;
     wanted.c_cc[VTIME] = 0;
-    (void)::cfsetspeed(&wanted, B115200);
+    // Without a speed of its own (CIBAUD) the input has that of the output.
+    const auto constant = speed_constant(baud);
+    (void)::cfsetspeed(&wanted, constant.value_or(B115200));
     UniqueFd own{::fcntl(descriptor.get(), F_DUPFD_CLOEXEC, 3)};
-    if (!own || ::tcsetattr(descriptor.get(), TCSANOW, &wanted) != 0)
+    if (!own)
         return failed(path, errno);
+    // From here on whoever leaves gives the line back as it was.
+    auto settings = std::make_unique<Terminal>(std::move(own), found);
+    if (::tcsetattr(descriptor.get(), TCSANOW, &wanted) != 0)
+        return failed(path, errno);
+    const int refused =
+        constant ? 0 : set_line_speed(descriptor.get(), {.input = baud, .output = baud});
+    const auto speed = line_speed(descriptor.get());
+    if (refused != 0 || (speed && !(is_near(speed->input, baud) && is_near(speed->output, baud))))
+        return failed(path, EINVAL, "its driver cannot do " + std::to_string(baud) + " baud");
     (void)::ioctl(descriptor.get(), TIOCEXCL);
     (void)::tcflush(descriptor.get(), TCIFLUSH);
     SerialLine line;
     line.path = path;
     line.descriptor = std::move(descriptor);
-    line.settings = std::make_unique<Terminal>(std::move(own), found);
+    line.settings = std::move(settings);
     return line;
 }
 
@@ -126,7 +168,9 @@ std::optional<std::string> serial_path(std::string_view word) {
     return std::nullopt;
 }
 
-SerialLine open_serial(const std::string& path) {
+SerialLine open_serial(const std::string& path, std::uint32_t baud) {
+    if (!link::is_baud_rate(baud))
+        return failed(path, EINVAL, "bad baud rate " + std::to_string(baud));
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0)
         return failed(path, errno);
@@ -134,7 +178,7 @@ SerialLine open_serial(const std::string& path) {
         return connect_socket(path);
     if (!S_ISCHR(status.st_mode))
         return failed(path, ENOTTY, "it is neither a terminal line nor a unix socket");
-    return open_terminal(path);
+    return open_terminal(path, baud);
 }
 
 }  // namespace ringside::transport

@@ -4,6 +4,8 @@
 // it keeps what was sent to somebody who has gone: see uapi packet.h.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,8 +38,11 @@ struct SerialLine {
 /// @return nothing for a word that names no serial port (MOD-4)
 std::optional<std::string> serial_path(std::string_view word);
 
-/// Opens a terminal line (raw, 115200 baud, 8 bits, no parity, 1 stop bit, no flow control, for us
-/// alone) or connects to a unix stream socket. Does not wait.
-SerialLine open_serial(const std::string& path);
+/// Opens a terminal line (raw, 8 bits, no parity, 1 stop bit, no flow control, for us alone) or
+/// connects to a unix stream socket. Does not wait.
+///
+/// @param baud  one of link::kBaudRates (MOD-4), else it fails with EINVAL; also if the line's
+///              driver cannot do it (3 % off are near enough: 57600 for 56000). A socket has none.
+SerialLine open_serial(const std::string& path, std::uint32_t baud = 115200);
 
 }  // namespace ringside::transport

@@ -14,7 +14,9 @@
 #include <fstream>
 #include <string>
 
+#include "link/uart.hpp"
 #include "support/pty.hpp"
+#include "transport/line_speed.hpp"
 
 namespace ringside::transport {
 namespace {
@@ -63,6 +65,47 @@ TEST(OpenSerial, SetsATerminalLineUpAndGivesItBackAsItWas) {
     EXPECT_EQ(after.c_iflag, before.c_iflag);
     EXPECT_EQ(after.c_cflag, before.c_cflag);
     EXPECT_EQ(::cfgetospeed(&after), B9600);
+}
+
+TEST(OpenSerial, HasEveryBaudRateOfTheSpecification) {
+    test::Pty pty;
+    const auto before = line_speed(pty.slave());
+    ASSERT_TRUE(before);
+    for (const std::uint32_t baud : link::kBaudRates) {
+        {
+            const SerialLine line = open_serial(pty.path(), baud);
+            ASSERT_TRUE(line.descriptor) << line.error;
+            EXPECT_EQ(line_speed(line.descriptor.get()),
+                      (LineSpeed{.input = baud, .output = baud}));
+            const termios now = settings_of(line.descriptor.get());
+            EXPECT_EQ(now.c_cflag & CSIZE, unsigned{CS8});
+            EXPECT_EQ(now.c_lflag & (ECHO | ICANON | ISIG), 0u);
+        }
+        EXPECT_EQ(line_speed(pty.slave()), before);
+    }
+}
+
+TEST(OpenSerial, GivesASpeedWithoutAConstantBack) {
+    test::Pty pty;
+    constexpr LineSpeed kOdd{.input = 12345, .output = 12345};
+    ASSERT_EQ(set_line_speed(pty.slave(), kOdd), 0);
+    for (const std::uint32_t baud : {9600u, 128000u}) {
+        EXPECT_EQ(open_serial(pty.path(), baud).error, "");
+        EXPECT_EQ(line_speed(pty.slave()), kOdd);
+    }
+}
+
+TEST(OpenSerial, RefusesOtherBaudRates) {
+    test::Pty pty;
+    const SerialLine line = open_serial(pty.path(), 12345);
+    EXPECT_FALSE(line.descriptor);
+    EXPECT_EQ(line.error_number, EINVAL);
+    EXPECT_EQ(line.error, "cannot open serial line " + pty.path() + ": bad baud rate 12345");
+}
+
+TEST(LineSpeed, IsForTerminalLines) {
+    EXPECT_EQ(line_speed(-1), std::nullopt);
+    EXPECT_EQ(set_line_speed(-1, {.input = 9600, .output = 9600}), EBADF);
 }
 
 TEST(OpenSerial, HasATerminalLineForItself) {
@@ -126,7 +169,7 @@ protected:
 
 TEST_F(UnixSocket, IsConnectedTo) {
     listen(folder / "line");
-    const SerialLine line = open_serial(folder / "line");
+    const SerialLine line = open_serial(folder / "line", 110);  // an emulator's has no speed
     ASSERT_TRUE(line.descriptor) << line.error;
     EXPECT_FALSE(line.settings);
     const UniqueFd other{::accept(listener.get(), nullptr, nullptr)};
