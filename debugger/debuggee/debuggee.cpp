@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "debuggee/connection.hpp"
+#include "debuggee/structures.hpp"
 #include "ringside/version.h"
 
 namespace ringside::debuggee {
@@ -16,29 +17,6 @@ namespace {
 // Room for a list of events; asked again from where it ended if there are more.
 constexpr std::size_t kListBytes = 64 * 1024;
 static_assert(kListBytes >= sizeof(rs_event_list) + sizeof(rs_event_entry) + RS_MAX_COMMAND_BYTES);
-
-template <class T>
-T read_at(std::span<const std::byte> bytes, std::size_t offset = 0) {
-    T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof(value));
-    return value;
-}
-
-template <class T>
-std::span<std::byte> writable_bytes_of(T& value) {
-    return std::as_writable_bytes(std::span{&value, 1});
-}
-
-/// Takes the module's own code into the failure of a request it refused.
-Failure with_code(Failure failure, std::uint32_t code) {
-    if (failure.kind == Failure::Kind::kRefused)
-        failure.code = code;
-    return failure;
-}
-
-constexpr std::size_t padded(std::size_t size) {
-    return (size + 7) / 8 * 8;
-}
 
 /// Reads the entries behind the header of a list. False if they do not fit where they claim to be.
 bool append_events(std::span<const std::byte> image, const rs_event_list& list,
@@ -217,16 +195,6 @@ Reply<void> Debuggee::drain() {
     if (failure.kind != Failure::Kind::kNone)
         return failure;
     return {};
-}
-
-/// For structures with an 'error' field and no image.
-template <class T>
-Reply<T> Debuggee::request_structure(std::uint32_t number, T structure) {
-    structure.size = sizeof(structure);
-    const auto done = request(number, writable_bytes_of(structure));
-    if (!done)
-        return with_code(done.failure(), structure.error);
-    return structure;
 }
 
 Reply<rs_version> Debuggee::version() {

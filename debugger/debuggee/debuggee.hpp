@@ -16,6 +16,7 @@
 #include "debuggee/event_image.hpp"
 #include "debuggee/failure.hpp"
 #include "debuggee/line_options.hpp"
+#include "debuggee/look.hpp"
 #include "debuggee/message.hpp"
 #include "ringside/ioctl.h"
 #include "transport/device.hpp"
@@ -155,6 +156,50 @@ public:
     /// @param text_room  bytes of printed text to take back at most
     Reply<Evaluation> eval(std::span<const std::byte> program,
                            std::size_t text_room = RS_MAX_MESSAGE_BYTES);
+
+    // Looking at the machine and changing it: answered by root mode, so the vmm must be loaded
+    // (c0001002). Which context that is says uapi debug.h. Implemented in look.cpp.
+
+    /// Reads memory from `address` on, as far as there is any: RAM only. A missing page is no
+    /// failure; the answer says where it stopped.
+    /// @param length  in bytes, any; split into requests, between which the debuggee may go on
+    /// @return c000001e: no such process
+    Reply<MemoryRead> read_memory(std::uint64_t address, std::uint64_t length,
+                                  MemoryOptions options = {});
+    /// Writes all of `bytes` or nothing within each RS_MAX_MEM_BYTES of them; a page that is
+    /// missing or read-only is no failure, the answer says where it stopped.
+    Reply<MemoryWrite> write_memory(std::uint64_t address, std::span<const std::byte> bytes,
+                                    MemoryOptions options = {});
+    /// Finds `pattern` in the `length` bytes from `address` on, where it lies on a multiple of
+    /// `unit` (1, 4 or 8 bytes) from `address`. Stops at the first page that is missing, and at
+    /// RS_MAX_MEM_HITS hits.
+    /// @param pattern  1 to RS_MAX_MEM_PATTERN bytes, else EINVAL
+    Reply<MemorySearch> search_memory(std::uint64_t address, std::uint64_t length,
+                                      std::span<const std::byte> pattern, std::uint32_t unit,
+                                      MemoryOptions options = {});
+    /// Every register of the context, by RS_FULL_*.
+    Reply<rs_registers> registers();
+    /// A model-specific register as the guest sees it; c0001030: the processor refuses it.
+    /// @param core  RS_ANY: the one that answers; c0000006 if it is not there
+    Reply<rs_msr> read_msr(std::uint32_t msr, std::uint32_t core = RS_ANY);
+    Reply<rs_msr> write_msr(std::uint32_t msr, std::uint64_t value, std::uint32_t core = RS_ANY);
+    /// The local APIC of the core that answers; c0001031 if it is switched off.
+    Reply<rs_lapic> local_apic();
+    /// The IO-APIC `index`, 0 and up; c0001031 above the last.
+    Reply<rs_io_apic> io_apic(std::uint32_t index);
+    /// The page-table entries an address is translated by; is_present tells whether it leads
+    /// anywhere.
+    Reply<rs_page_walk> page_walk(std::uint64_t address, std::uint32_t process_id = RS_ANY);
+    /// Tasks as root mode finds them in the kernel's lists, in the lists' order.
+    /// @param which       RS_TASKS_*
+    /// @param process_id  whose threads, for RS_TASKS_THREADS; RS_ANY: of the current process;
+    ///                    c000001e if there is none
+    Reply<std::vector<rs_task>> tasks(std::uint32_t which, std::uint32_t process_id = RS_ANY);
+    /// Names of the kernel and its modules that match, ascending addresses. Needs no vmm.
+    /// @param pattern  of the name, with '*' and '?'; "module!pattern", "*!pattern" for all
+    /// modules;
+    ///                 without a module: "vmlinux", also called "nt" and "kernel"
+    Reply<std::vector<Symbol>> symbols(const std::string& pattern);
 
 private:
     ConnectionEvents events();

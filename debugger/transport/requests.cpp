@@ -23,6 +23,21 @@ constexpr RequestSpec kRequests[] = {
     {RS_IOC_PROCESS, "process", sizeof(rs_process), false},
     {RS_IOC_SYMBOL, "symbol", sizeof(rs_symbol), false},
     {RS_IOC_EVAL, "eval", sizeof(rs_eval), true},
+    {RS_IOC_MEM, "mem", sizeof(rs_mem), true},
+    {RS_IOC_REGISTERS, "registers", sizeof(rs_registers), false},
+    {RS_IOC_MSR, "msr", sizeof(rs_msr), false},
+    {RS_IOC_LAPIC, "lapic", sizeof(rs_lapic), false},
+    {RS_IOC_IO_APIC, "io-apic", sizeof(rs_io_apic), false},
+    {RS_IOC_PAGE_WALK, "page walk", sizeof(rs_page_walk), false},
+    {RS_IOC_TASKS, "tasks", sizeof(rs_tasks), true},
+    {RS_IOC_SYMBOL_LIST, "symbol list", sizeof(rs_symbol_list), true},
+    {RS_IOC_SHORT_CIRCUIT, "short circuit", sizeof(rs_event_sc), false},
+    {RS_IOC_PREALLOC, "prealloc", sizeof(rs_prealloc), false},
+    {RS_IOC_PREPARE, "prepare", sizeof(rs_prepare), false},
+    {RS_IOC_RUN, "run", sizeof(rs_run), false},
+    {RS_IOC_PAUSE, "pause", sizeof(rs_pause), false},
+    {RS_IOC_SWITCH_CORE, "switch core", sizeof(rs_switch_core), false},
+    {RS_IOC_HALT_STATE, "halt state", sizeof(rs_halt_state), false},
 };
 
 // Images hold their whole length at the same place, all but an action.
@@ -30,6 +45,9 @@ constexpr std::size_t kTotalLengthOffset = 8;
 static_assert(offsetof(rs_event_detail, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_event_list, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_eval, total_len) == kTotalLengthOffset);
+static_assert(offsetof(rs_mem, total_len) == kTotalLengthOffset);
+static_assert(offsetof(rs_tasks, total_len) == kTotalLengthOffset);
+static_assert(offsetof(rs_symbol_list, total_len) == kTotalLengthOffset);
 
 /// Bytes of a request and the data behind its header, as the module will take them.
 std::uint64_t total_length(std::uint32_t request, std::span<const std::byte> argument) {

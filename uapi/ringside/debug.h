@@ -20,9 +20,11 @@ enum {
 };
 #define RS_MEMF_PHYSICAL (1u << 0) /* address is a physical one */
 
-#define RS_MAX_MEM_BYTES 0x8000u  /* of one request, without its header */
-#define RS_MAX_MEM_PATTERN 0x100u /* bytes */
-#define RS_MAX_MEM_HITS 0x1000u   /* of RS_MEM_SEARCH */
+#define RS_MAX_MEM_BYTES 0x8000u     /* of one request, without its header */
+#define RS_MAX_MEM_PATTERN 0x100u    /* bytes */
+#define RS_MAX_MEM_HITS 0x1000u      /* of RS_MEM_SEARCH */
+#define RS_MAX_MEM_SEARCH 0x1000000u /* bytes one RS_MEM_SEARCH looks at */
+#define RS_MAX_LOOK_BYTES 0x10000u   /* of an image root mode fills; room beyond stays as it is */
 
 /* LOOK. Memory of the context, or through the tables of another process. RAM only: never a device's
  * registers, never root mode's memory. */
@@ -38,7 +40,7 @@ struct rs_mem {           /* 0x58 bytes, then the data */
     __u32 unit;           /* 0x2c search: hits lie on multiples of it from `address` on; 1, 4, 8 */
     __u32 pattern_len;    /* 0x30 search: bytes behind the header */
     __u32 hit_count;      /* 0x34 out, search: addresses behind the header */
-    __u64 done;           /* 0x38 out: bytes read from the beginning on; bytes searched */
+    __u64 done;           /* 0x38 out: bytes read from the beginning on; or searched: go on there */
     __u64 failed_address; /* 0x40 out: the first that could not be reached */
     __u32 failed_level;   /* 0x48 out: level of the entry that is missing (1: page table ... 5); 0:
                            * the page is there, and is no RAM, or root mode's, or read-only */
