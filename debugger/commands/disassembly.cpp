@@ -19,9 +19,9 @@ struct Instruction {
 
 bool decode(std::span<const std::byte> bytes, bool is_long_mode, Instruction& instruction) {
     ZydisDecoder decoder;
-    ZydisDecoderInit(
-        &decoder, is_long_mode ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
-        is_long_mode ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32);
+    ZydisDecoderInit(&decoder,
+                     is_long_mode ? ZYDIS_MACHINE_MODE_LONG_64 : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
+                     is_long_mode ? ZYDIS_STACK_WIDTH_64 : ZYDIS_STACK_WIDTH_32);
     return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes.data(), bytes.size(),
                                                &instruction.head, instruction.operands.data()));
 }
@@ -42,9 +42,9 @@ ZyanStatus print_address(const ZydisFormatter* formatter, ZydisFormatterBuffer* 
                                               context->runtime_address, &address))) {
         // Segments have bases that are not known here: gs:[0x28] is no address of its own.
         const ZydisDecodedOperand& operand = *context->operand;
-        const bool has_base = operand.type == ZYDIS_OPERAND_TYPE_MEMORY &&
-                              (operand.mem.segment == ZYDIS_REGISTER_FS ||
-                               operand.mem.segment == ZYDIS_REGISTER_GS);
+        const bool has_base =
+            operand.type == ZYDIS_OPERAND_TYPE_MEMORY &&
+            (operand.mem.segment == ZYDIS_REGISTER_FS || operand.mem.segment == ZYDIS_REGISTER_GS);
         const std::string name = has_base ? "" : (*naming.name_of)(address);
         if (!name.empty()) {
             ZYAN_CHECK(ZydisFormatterBufferAppend(buffer, ZYDIS_TOKEN_SYMBOL));
@@ -104,12 +104,25 @@ std::size_t instruction_length(std::span<const std::byte> bytes, bool is_long_mo
     return decode(bytes, is_long_mode, instruction) ? instruction.head.length : 0;
 }
 
+std::size_t call_length_before(std::span<const std::byte> bytes, bool is_long_mode) {
+    // Direct calls are the most frequent by far; then the shorter, which fit by chance the less.
+    for (const std::size_t length : {5u, 2u, 3u, 4u, 6u, 7u, 8u}) {
+        if (bytes.size() < length)
+            continue;
+        Instruction instruction;
+        if (decode(bytes.last(length), is_long_mode, instruction) &&
+            instruction.head.length == length &&
+            instruction.head.meta.category == ZYDIS_CATEGORY_CALL)
+            return length;
+    }
+    return 0;
+}
+
 std::string instruction_text(u64 address, std::span<const std::byte> bytes, bool is_long_mode,
                              Syntax syntax, const SymbolNamer& name_of) {
     Instruction instruction;
-    return decode(bytes, is_long_mode, instruction)
-               ? text_of(instruction, address, syntax, name_of)
-               : "(bad)";
+    return decode(bytes, is_long_mode, instruction) ? text_of(instruction, address, syntax, name_of)
+                                                    : "(bad)";
 }
 
 std::string instruction_line(u64 address, std::span<const std::byte> bytes, bool is_long_mode,

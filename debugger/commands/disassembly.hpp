@@ -29,6 +29,10 @@ inline constexpr std::size_t kMaxInstructionBytes = 15;
 /// Bytes of the instruction at the front of `bytes`; 0 if they are none, or only its beginning.
 std::size_t instruction_length(std::span<const std::byte> bytes, bool is_long_mode);
 
+/// Bytes of the call instruction that ends at the end of `bytes`; 0 if none does. More than one may
+/// fit: the likeliest is taken.
+std::size_t call_length_before(std::span<const std::byte> bytes, bool is_long_mode);
+
 /// The instruction alone: "mov rax, [rbx+0x10]"; "(bad)" where there is none. Branches and
 /// addresses show their names.
 std::string instruction_text(u64 address, std::span<const std::byte> bytes, bool is_long_mode,

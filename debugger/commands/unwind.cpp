@@ -28,7 +28,8 @@ constexpr u64 kSavedR13 = 2 * kWord, kSavedRbp = 4 * kWord, kSavedR10 = 7 * kWor
               kSavedRdx = 12 * kWord, kSavedRdi = 14 * kWord, kSavedRip = 16 * kWord;
 constexpr u64 kFrameCs = 1 * kWord, kFrameRsp = 3 * kWord;  // from rip on
 
-constexpr u64 kBlock = 4096;
+// Of the tables, read at once: a search ends in one of them, and a line may be slow.
+constexpr u64 kBlock = 256;
 
 unsigned decimal_at(std::string_view& text) {
     unsigned value = 0;
@@ -64,10 +65,10 @@ OrcEntry decode_orc(std::span<const std::byte, kOrcEntryBytes> bytes, OrcFormat 
     entry.sp_register = registers & 0xf;
     entry.bp_register = registers >> 4;
     if (format == OrcFormat::kTypes) {
-        constexpr OrcType kTypes[] = {OrcType::kUndefined,     OrcType::kEnd,
-                                      OrcType::kCall,          OrcType::kRegisters,
+        constexpr OrcType kTypes[] = {OrcType::kUndefined,      OrcType::kEnd,
+                                      OrcType::kCall,           OrcType::kRegisters,
                                       OrcType::kInterruptFrame, OrcType::kUndefined,
-                                      OrcType::kUndefined,     OrcType::kUndefined};
+                                      OrcType::kUndefined,      OrcType::kUndefined};
         entry.type = kTypes[rest & 7];
         entry.is_signal = (rest & 8) != 0;
         return entry;
@@ -122,7 +123,7 @@ std::optional<u64> Unwinder::word(u64 address) {
     return value;
 }
 
-/// The tables are some megabytes, of which a search touches a few pages again and again.
+/// The tables are some megabytes, of which searches touch a few places again and again.
 bool Unwinder::read_cached(u64 address, std::span<std::byte> into) {
     for (std::size_t done = 0; done < into.size();) {
         const u64 at = address + done;
@@ -134,7 +135,7 @@ bool Unwinder::read_cached(u64 address, std::span<std::byte> into) {
                 bytes.clear();
             block = blocks_.emplace(begin, std::move(bytes)).first;
         }
-        if (block->second.empty())  // a page at the edge: just these bytes
+        if (block->second.empty())  // at the edge of what can be read: just these bytes
             return read_(at, into.subspan(done));
         const std::size_t count = std::min<std::size_t>(into.size() - done, kBlock - (at - begin));
         std::memcpy(into.data() + done, block->second.data() + (at - begin), count);
@@ -280,8 +281,7 @@ std::optional<UnwindEnd> Unwinder::step(State& state, Backtrace& trace) {
         }
     }
     if (entry.bp_register == kPreviousSp || entry.bp_register == kBp) {
-        const auto rbp = word(
-            plus(entry.bp_register == kBp ? state.rbp : *base, entry.bp_offset));
+        const auto rbp = word(plus(entry.bp_register == kBp ? state.rbp : *base, entry.bp_offset));
         if (!rbp)
             return UnwindEnd::kUnreadable;
         caller.rbp = *rbp;
