@@ -28,32 +28,47 @@ bool decode(std::span<const std::byte> bytes, bool is_long_mode, Instruction& in
 
 /// A formatter whose absolute addresses go through a namer.
 struct NamingFormatter {
-    ZydisFormatter formatter{};  // first: the hook finds the rest behind it
+    ZydisFormatter formatter{};
     ZydisFormatterFunc usual = nullptr;
     const SymbolNamer* name_of = nullptr;
+    Syntax syntax = Syntax::kIntel;
+    u64 at = 0;  ///< of the instruction; MASM's formatter forgets it
 };
+
+/// Whether what an operand says is an address: behind fs and gs it is a distance.
+bool is_address(const ZydisDecodedOperand& operand) {
+    return operand.type != ZYDIS_OPERAND_TYPE_MEMORY ||
+           (operand.mem.segment != ZYDIS_REGISTER_FS && operand.mem.segment != ZYDIS_REGISTER_GS);
+}
+
+/// 0ffffffff81c3a2e0h: a number begins with a digit.
+std::string masm_number(u64 value) {
+    const std::string digits = fmt::format("{:x}", value);
+    return (digits.front() >= 'a' ? "0" : "") + digits + "h";
+}
+
+ZyanStatus append(ZydisFormatterBuffer* buffer, ZydisTokenType token, const std::string& text) {
+    ZYAN_CHECK(ZydisFormatterBufferAppend(buffer, token));
+    ZyanString* string = nullptr;
+    ZYAN_CHECK(ZydisFormatterBufferGetString(buffer, &string));
+    return ZyanStringAppendFormat(string, "%s", text.c_str());
+}
 
 ZyanStatus print_address(const ZydisFormatter* formatter, ZydisFormatterBuffer* buffer,
                          ZydisFormatterContext* context) {
     const auto& naming = *static_cast<const NamingFormatter*>(context->user_data);
     ZyanU64 address = 0;
-    if (naming.name_of != nullptr && *naming.name_of != nullptr &&
-        ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(context->instruction, context->operand,
-                                              context->runtime_address, &address))) {
-        // Segments have bases that are not known here: gs:[0x28] is no address of its own.
-        const ZydisDecodedOperand& operand = *context->operand;
-        const bool has_base =
-            operand.type == ZYDIS_OPERAND_TYPE_MEMORY &&
-            (operand.mem.segment == ZYDIS_REGISTER_FS || operand.mem.segment == ZYDIS_REGISTER_GS);
-        const std::string name = has_base ? "" : (*naming.name_of)(address);
-        if (!name.empty()) {
-            ZYAN_CHECK(ZydisFormatterBufferAppend(buffer, ZYDIS_TOKEN_SYMBOL));
-            ZyanString* text = nullptr;
-            ZYAN_CHECK(ZydisFormatterBufferGetString(buffer, &text));
-            return ZyanStringAppendFormat(text, "%s (0x%llx)", name.c_str(),
-                                          static_cast<unsigned long long>(address));
-        }
-    }
+    if (!ZYAN_SUCCESS(
+            ZydisCalcAbsoluteAddress(context->instruction, context->operand, naming.at, &address)))
+        return naming.usual(formatter, buffer, context);
+    const std::string name = *naming.name_of != nullptr && is_address(*context->operand)
+                                 ? (*naming.name_of)(address)
+                                 : "";
+    if (!name.empty())
+        return append(buffer, ZYDIS_TOKEN_SYMBOL, fmt::format("{} (0x{:x})", name, address));
+    // Zydis' own form counts from the instruction: "$+15h".
+    if (naming.syntax == Syntax::kMasm)
+        return append(buffer, ZYDIS_TOKEN_ADDRESS_ABS, masm_number(address));
     return naming.usual(formatter, buffer, context);
 }
 
@@ -74,15 +89,12 @@ std::string text_of(const Instruction& instruction, u64 address, Syntax syntax,
     NamingFormatter naming;
     ZydisFormatterInit(&naming.formatter, style_of(syntax));
     ZydisFormatterSetProperty(&naming.formatter, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE);
-    // MASM's own relative form says less than an address does.
-    ZydisFormatterSetProperty(&naming.formatter, ZYDIS_FORMATTER_PROP_FORCE_RELATIVE_BRANCHES,
-                              ZYAN_FALSE);
-    ZydisFormatterSetProperty(&naming.formatter, ZYDIS_FORMATTER_PROP_FORCE_RELATIVE_RIPREL,
-                              ZYAN_FALSE);
     const void* hook = reinterpret_cast<const void*>(&print_address);
     ZydisFormatterSetHook(&naming.formatter, ZYDIS_FORMATTER_FUNC_PRINT_ADDRESS_ABS, &hook);
     naming.usual = reinterpret_cast<ZydisFormatterFunc>(const_cast<void*>(hook));
     naming.name_of = &name_of;
+    naming.syntax = syntax;
+    naming.at = address;
     std::array<char, 512> text{};
     if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(
             &naming.formatter, &instruction.head, instruction.operands.data(),

@@ -200,8 +200,10 @@ std::optional<ProcessChoice> read_process(Session& session, const Invocation& in
 Outcome memory_request_failed(Session& session, const Invocation& invocation,
                               const ProcessChoice& process, const debuggee::Failure& failure) {
     if (failure.code == RS_ERR_BAD_PID && process.word != nullptr)
-        return session.fail(invocation, {failure.text(), process.word->begin,
-                                         "pids are hex, prefix 0n for decimal"});
+        return session.fail(invocation,
+                            {"no such process; pids are hex, prefix 0n for decimal (c000001e)",
+                             process.word->begin,
+                             {}});
     return session.request_failed(failure);
 }
 

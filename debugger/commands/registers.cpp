@@ -43,10 +43,13 @@ std::optional<u32> read_register(Session& session, const Invocation& invocation,
 Outcome assign(Session& session, const Invocation& invocation, std::size_t equals) {
     const std::string_view text = invocation.text;
     const Token& first = invocation.words.front();
-    std::size_t name_end = std::min(equals, first.end);
+    const std::size_t name_end = std::min(equals, first.end);
     const std::size_t value_at = text.find_first_not_of(" \t\r\n", equals + 1);
     if (name_end == first.begin || value_at == std::string_view::npos)
         return session.wrong_use(invocation, &first);
+    // Nothing but blanks between the name and '='.
+    if (const std::size_t next = text.find_first_not_of(" \t\r\n", name_end); next != equals)
+        return session.wrong_use(invocation, &invocation.words[1]);
     const auto which = read_register(session, invocation,
                                      text.substr(first.begin, name_end - first.begin), first.begin);
     if (!which)
