@@ -79,12 +79,21 @@ Outcome assign(Session& session, const Invocation& invocation, std::size_t equal
     return run_once(session, fmt::format("@{} = 0x{:x};", info.name, value), ignored);
 }
 
+/// Where '=' stands in the command, if it does; one in a comment does not count.
+std::optional<std::size_t> find_equals(const Invocation& invocation) {
+    for (const Token& word : invocation.words) {
+        const std::size_t at = invocation.text.find('=', word.begin);
+        if (at < word.end)
+            return at;
+    }
+    return std::nullopt;
+}
+
 Outcome run_registers(Session& session, const Invocation& invocation) {
     if (!session.require_halted(invocation))
         return Outcome::kFailed;
-    const std::size_t equals = invocation.text.find('=', invocation.rest_offset);
-    if (!invocation.words.empty() && equals != std::string_view::npos)
-        return assign(session, invocation, equals);
+    if (const auto equals = find_equals(invocation))
+        return assign(session, invocation, *equals);
     if (invocation.words.size() > 1)
         return session.wrong_use(invocation, &invocation.words[1]);
     std::optional<u32> which;

@@ -91,6 +91,7 @@ TEST_F(RegisterCommand, RefusesWrongWords) {
     EXPECT_EQ(fail("r qqqqqqqq"),
               "err, no such register: 'qqqqqqqq'\nr qqqqqqqq\n  ^\nhint: 'r' shows them\n");
     EXPECT_THAT(fail("r rax rbx"), StartsWith("err, wrong use of 'r'\nr rax rbx\n      ^\n"));
+    EXPECT_EQ(run("r rip // = 5"), "rip=0000000000000000\n");
     EXPECT_THAT(fail("r rax ="), StartsWith("err, wrong use of 'r'\n"));
     EXPECT_THAT(fail("r = 5"), StartsWith("err, wrong use of 'r'\n"));
     EXPECT_THAT(fail("r rax rbx = 5"), StartsWith("err, wrong use of 'r'\n"));
