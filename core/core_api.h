@@ -73,6 +73,11 @@ struct rs_kernel_facts {
     __u32 task_group_leader;
     __u32 task_mm;
     __u32 task_fs_base;
+    __u32 task_tasks;         /* link of thread groups' leaders */
+    __u32 task_signal;        /* pointer to signal_struct */
+    __u32 task_thread_node;   /* link of a group's threads */
+    __u32 signal_thread_head; /* offset into signal_struct: head of these */
+    __u32 mm_pgd;             /* offset into mm_struct */
     __u32 ram_count;
     __u32 image_count;
     __u32 pic_base; /* vector of the 8259's line 0; 0: there is none, or it is unknown */
@@ -109,6 +114,9 @@ __u32 rs_core_ring(__u32 client, struct rs_ring* request);
 __u32 rs_core_flush(struct rs_flush* request);
 __u32 rs_core_settings(struct rs_settings* request);
 __u32 rs_core_eval(__u32 client, void* image, __u64 bytes);
+/* The requests of debug.h marked LOOK, by their RS_NR_*; the image holds the structure, whole also
+ * if the caller's is shorter, and its data. */
+__u32 rs_core_look(__u32 number, void* image, __u64 bytes);
 
 /* Where a core's ring lies: the page with its head, and its data. RS_ERR_NOT_LOADED,
  * RS_ERR_BAD_CORE. */

@@ -212,6 +212,11 @@ union fixed_request {
 	struct rs_idt idt;
 	struct rs_settings settings;
 	struct rs_process process;
+	struct rs_registers registers;
+	struct rs_msr msr;
+	struct rs_lapic lapic;
+	struct rs_io_apic io_apic;
+	struct rs_page_walk page_walk;
 };
 
 static size_t fixed_size(u32 number)
@@ -238,6 +243,16 @@ static size_t fixed_size(u32 number)
 		return sizeof(struct rs_settings);
 	case RS_NR_IDT:
 		return sizeof(struct rs_idt);
+	case RS_NR_REGISTERS:
+		return sizeof(struct rs_registers);
+	case RS_NR_MSR:
+		return sizeof(struct rs_msr);
+	case RS_NR_LAPIC:
+		return sizeof(struct rs_lapic);
+	case RS_NR_IO_APIC:
+		return sizeof(struct rs_io_apic);
+	case RS_NR_PAGE_WALK:
+		return sizeof(struct rs_page_walk);
 	default:
 		return 0;
 	}
@@ -245,76 +260,88 @@ static size_t fixed_size(u32 number)
 
 static long fixed_ioctl(struct client *client, u32 number, size_t known, void __user *user)
 {
-	union fixed_request request;
+	union fixed_request *request;
 	u32 size, error = RS_ERR_BAD_IMAGE;
 	bool changes_cpus = number == RS_NR_LOAD || number == RS_NR_UNLOAD;
-	int copied;
+	long result;
 
 	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
 	if (size < sizeof(u32) || size > PAGE_SIZE)
 		return -EINVAL;
-	copied = copy_struct_from_user(&request, known, user, size);
-	if (copied)
-		return copied;
+	request = kmalloc(sizeof(*request), GFP_KERNEL);
+	if (!request)
+		return -ENOMEM;
+	result = copy_struct_from_user(request, known, user, size);
+	if (result)
+		goto out;
 	if (changes_cpus)
 		cpus_read_lock();
 	if (mutex_lock_killable(&rs_core_mutex)) {
 		if (changes_cpus)
 			cpus_read_unlock();
-		return -EINTR;
+		result = -EINTR;
+		goto out;
 	}
 	switch (number) {
 	case RS_NR_VERSION:
-		error = request_version(&request.version);
+		error = request_version(&request->version);
 		break;
 	case RS_NR_LOAD:
-		error = request_load(&request.load);
-		request.load.error = error;
+		error = request_load(&request->load);
+		request->load.error = error;
 		break;
 	case RS_NR_UNLOAD:
-		error = request_unload(&request.load);
-		request.load.error = error;
+		error = request_unload(&request->load);
+		request->load.error = error;
 		break;
 	case RS_NR_MODIFY_EVENT:
-		error = rs_core_modify_event(client->id, &request.modify);
-		request.modify.error = error;
+		error = rs_core_modify_event(client->id, &request->modify);
+		request->modify.error = error;
 		break;
 	case RS_NR_EVENT_STAT:
-		error = rs_core_event_stat(&request.stat);
-		request.stat.error = error;
+		error = rs_core_event_stat(&request->stat);
+		request->stat.error = error;
 		break;
 	case RS_NR_FLUSH:
-		error = rs_core_flush(&request.flush);
-		request.flush.error = error;
+		error = rs_core_flush(&request->flush);
+		request->flush.error = error;
 		break;
 	case RS_NR_RING:
-		error = rs_core_ring(client->id, &request.ring);
-		request.ring.error = error;
+		error = rs_core_ring(client->id, &request->ring);
+		request->ring.error = error;
 		break;
 	case RS_NR_SYMBOL:
-		error = rs_symbol_request(&request.symbol);
-		request.symbol.error = error;
+		error = rs_symbol_request(&request->symbol);
+		request->symbol.error = error;
 		break;
 	case RS_NR_PROCESS:
-		error = rs_process_request(&request.process);
-		request.process.error = error;
+		error = rs_process_request(&request->process);
+		request->process.error = error;
 		break;
 	case RS_NR_SETTINGS:
-		error = rs_core_settings(&request.settings);
-		request.settings.error = error;
+		error = rs_core_settings(&request->settings);
+		request->settings.error = error;
 		break;
 	case RS_NR_IDT:
-		error = rs_idt_request(&request.idt);
-		request.idt.error = error;
+		error = rs_idt_request(&request->idt);
+		request->idt.error = error;
+		break;
+	default:
+		/* It has the fields the caller left out. */
+		request->registers.size = known;
+		error = rs_core_look(number, request, known);
 		break;
 	}
 	mutex_unlock(&rs_core_mutex);
 	if (changes_cpus)
 		cpus_read_unlock();
-	if (copy_to_user(user, &request, min_t(size_t, size, known)))
-		return -EFAULT;
-	return rs_errno(error);
+	result = rs_errno(error);
+	if (copy_to_user(user, request, min_t(size_t, size, known)))
+		result = -EFAULT;
+out:
+	kfree(request);
+	return result;
 }
 
 /* The whole length of a request with its data behind it: it stands at offset 8. An action tells it
@@ -368,6 +395,13 @@ static long image_ioctl(struct client *client, u32 number, void __user *user)
 	case RS_NR_LIST_EVENTS:
 		error = rs_core_list_events(image, total);
 		break;
+	case RS_NR_MEM:
+	case RS_NR_TASKS:
+		error = rs_core_look(number, image, total);
+		break;
+	case RS_NR_SYMBOL_LIST:
+		error = rs_symbol_list_request(image, total);
+		break;
 	default:
 		error = rs_core_eval(client->id, image, total);
 		break;
@@ -377,6 +411,22 @@ static long image_ioctl(struct client *client, u32 number, void __user *user)
 out:
 	kvfree(image);
 	return result;
+}
+
+static bool is_image(u32 number)
+{
+	switch (number) {
+	case RS_NR_REGISTER_EVENT:
+	case RS_NR_ADD_ACTION:
+	case RS_NR_LIST_EVENTS:
+	case RS_NR_EVAL:
+	case RS_NR_MEM:
+	case RS_NR_TASKS:
+	case RS_NR_SYMBOL_LIST:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static long device_ioctl(struct file *file, unsigned int command, unsigned long argument)
@@ -390,8 +440,7 @@ static long device_ioctl(struct file *file, unsigned int command, unsigned long 
 		return -ENOTTY;
 	if (known)
 		return fixed_ioctl(client, number, known, user);
-	if (number == RS_NR_REGISTER_EVENT || number == RS_NR_ADD_ACTION ||
-	    number == RS_NR_LIST_EVENTS || number == RS_NR_EVAL)
+	if (is_image(number))
 		return image_ioctl(client, number, user);
 	return -ENOTTY;
 }

@@ -8,6 +8,7 @@
 #include <linux/percpu.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
@@ -174,6 +175,11 @@ int rs_facts_collect(struct rs_kernel_facts *facts)
 	facts->task_group_leader = offsetof(struct task_struct, group_leader);
 	facts->task_mm = offsetof(struct task_struct, mm);
 	facts->task_fs_base = offsetof(struct task_struct, thread.fsbase);
+	facts->task_tasks = offsetof(struct task_struct, tasks);
+	facts->task_signal = offsetof(struct task_struct, signal);
+	facts->task_thread_node = offsetof(struct task_struct, thread_node);
+	facts->signal_thread_head = offsetof(struct signal_struct, thread_head);
+	facts->mm_pgd = offsetof(struct mm_struct, pgd);
 	collect_image(facts);
 	collect_io_apics(facts);
 	collect_vectors(facts);

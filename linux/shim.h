@@ -27,10 +27,15 @@ void rs_device_close(void);
 int rs_errno(u32 error);
 void rs_wake_readers(void);
 
-/* symbols.c, platform.c: requests that need no hypervisor; RS_ERR_*. */
+/* symbols.c, symbol_list.c, platform.c: requests that need no hypervisor; RS_ERR_*. */
 u32 rs_symbol_request(struct rs_symbol *request);
+/* A struct rs_symbol_list with room for its entries; sets its 'error' as well. */
+u32 rs_symbol_list_request(void *image, u64 bytes);
 u32 rs_idt_request(struct rs_idt *request);
 u32 rs_process_request(struct rs_process *request);
+
+/* symbols.c: a name of the kernel, not exported; 0: unknown. */
+unsigned long rs_address_of(const char *name);
 
 /* hotplug.c: the ways a CPU leaves or the system ends. */
 int rs_hotplug_register(void);

@@ -26,12 +26,12 @@ static bool find_lookup(void)
 	return true;
 }
 
-static unsigned long address_of(const char *name)
+unsigned long rs_address_of(const char *name)
 {
 	return find_lookup() ? lookup_name(name) : 0;
 }
 #else
-static unsigned long address_of(const char *name)
+unsigned long rs_address_of(const char *name)
 {
 	return 0;
 }
@@ -44,7 +44,7 @@ u32 rs_symbol_request(struct rs_symbol *request)
 	if (request->reserved || strnlen(request->name, sizeof(request->name)) == sizeof(request->name))
 		return RS_ERR_BAD_IMAGE;
 	if (request->name[0]) {
-		request->address = address_of(request->name);
+		request->address = rs_address_of(request->name);
 		return request->address ? RS_OK : RS_ERR_NO_SYMBOL;
 	}
 	sprint_symbol(text, request->address);

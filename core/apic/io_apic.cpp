@@ -4,6 +4,7 @@
 namespace ringside::apic {
 namespace {
 
+constexpr u32 kIdIndex = 0;
 constexpr u32 kVersionIndex = 1;
 constexpr u32 kEntryIndex = 0x10;  ///< low half of pin 0; two indices a pin
 constexpr u32 kVersionWithEoi = 0x20;
@@ -32,6 +33,7 @@ public:
     u32 high(u32 pin) { return read(kEntryIndex + 2 * pin + 1); }
     void set_low(u32 pin, u32 value) { write(kEntryIndex + 2 * pin, value); }
     u32 version() { return read(kVersionIndex) & 0xff; }
+    u64 entry(u32 pin) { return u64{high(pin)} << 32 | low(pin); }
     u32 pin_count() { return (read(kVersionIndex) >> 16 & 0xff) + 1; }
 
 private:
@@ -109,6 +111,15 @@ void rewrite(Hardware& hardware, u8 vector) {
                 window.set_low(pin, written_part(low));
         }
     }
+}
+
+Contents read_contents(Hardware& hardware, u32 io_apic, std::span<u64> entries) {
+    Window window{hardware, io_apic};
+    const Contents contents{.id = window.read(kIdIndex), .version = window.read(kVersionIndex)};
+    const u32 count = window.pin_count();
+    for (u32 pin = 0; pin < count && pin < entries.size(); ++pin)
+        entries[pin] = window.entry(pin);
+    return contents;
 }
 
 Traits read_traits(Hardware& hardware) {

@@ -5,6 +5,8 @@
 // Programmable Interrupt Controller".
 #pragma once
 
+#include <span>
+
 #include "apic/hardware.hpp"
 
 namespace ringside::apic {
@@ -34,6 +36,12 @@ struct Pins {
     void add(Pin pin, u32 low_half);
 };
 
+/// An IO-APIC's registers beside its entries, as they are read.
+struct Contents {
+    u32 id = 0;
+    u32 version = 0;
+};
+
 // All calls but end_by_register(): within Hardware::while_others_stand(). The index register is as
 // before when they return.
 
@@ -49,6 +57,9 @@ void unmask(Hardware& hardware, const Pins& pins);
 /// Writes the level-triggered entries of `vector` as they are. An IO-APIC whose line is still
 /// asserted has sent it again when it saw the EOI; Bochs's does so when an entry is written.
 void rewrite(Hardware& hardware, u8 vector);
+
+/// Reads all of one IO-APIC, and as many of its entries as it has and `entries` has room for.
+Contents read_contents(Hardware& hardware, u32 io_apic, std::span<u64> entries);
 
 /// What of the IO-APICs never changes while the system runs.
 struct Traits {

@@ -3,6 +3,7 @@
 #include "vcpu/hypercall.hpp"
 
 #include "event/pipeline.hpp"
+#include "inspect/inspect.hpp"
 #include "monitor/monitor.hpp"
 #include "vcpu/exit_loop.hpp"
 #include "vcpu/guest_view.hpp"
@@ -69,6 +70,11 @@ After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
             vcpu::GuestView guest{vcpu};
             event::evaluate(*vcpu.core_state,
                             *reinterpret_cast<event::Evaluation*>(vcpu.registers->rdx), guest);
+            break;
+        }
+        case Hypercall::kInspect: {
+            auto& asked = *reinterpret_cast<inspect::Inspection*>(vcpu.registers->rdx);
+            asked.result = inspect::answer(vcpu, asked.number, {asked.image, asked.bytes});
             break;
         }
         case Hypercall::kDevirtualize: {

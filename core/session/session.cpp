@@ -2,8 +2,11 @@
 #include "session/session.hpp"
 
 #include "base/memory.hpp"
+#include "inspect/inspect.hpp"
 #include "monitor/monitor.hpp"
 #include "x86/instructions.hpp"
+
+#include <new>
 
 namespace ringside {
 namespace {
@@ -256,6 +259,36 @@ u32 Session::evaluate(rs_eval& request, std::span<u8> data) {
         error = RS_OK;
     }
     registry.release_evaluation(&evaluation);
+    return error;
+}
+
+u32 Session::inspect(u32 number, u32 core, std::span<u8> image) {
+    const u64 bytes = image.size() < RS_MAX_LOOK_BYTES ? image.size() : u64{RS_MAX_LOOK_BYTES};
+    const u64 room = sizeof(inspect::Inspection) + bytes;
+    RootMemory& memory = hypervisor.memory();
+    void* const shared = memory.allocate(room);
+    if (!shared)
+        return RS_ERR_CANNOT_CREATE;
+    u8* const copy = static_cast<u8*>(shared) + sizeof(inspect::Inspection);
+    auto& asked = *::new (shared) inspect::Inspection{
+        .number = number, .bytes = bytes, .image = memory.to_root(copy)};
+    copy_bytes(copy, image.data(), bytes);
+    u32 error = RS_OK;
+    // Another core may not have come in time to stand still.
+    constexpr u32 kMaxTries = 20;
+    for (u32 tries = 0; tries < kMaxTries; ++tries) {
+        asked.result = RS_ERR_INTERNAL;
+        const u64 argument = reinterpret_cast<u64>(memory.to_root(&asked));
+        const bool has_run = core == RS_ANY
+                                 ? hypervisor.ask_here(vcpu::Hypercall::kInspect, argument)
+                                 : hypervisor.ask_on(core, vcpu::Hypercall::kInspect, argument);
+        error = has_run ? *const_cast<volatile u32*>(&asked.result) : u32{RS_ERR_BAD_CORE};
+        if (error != RS_ERR_CORES_NOT_HALTED)
+            break;
+        platform_->relax();
+    }
+    copy_bytes(image.data(), copy, bytes);
+    memory.release(shared, room);
     return error;
 }
 

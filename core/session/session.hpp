@@ -55,6 +55,14 @@ public:
     /// RS_IOC_EVAL; `data`: the program, overwritten by the text it prints.
     u32 evaluate(rs_eval& request, std::span<u8> data);
 
+    /// Has root mode answer a LOOK request (inspect/inspect.hpp) in the context of the calling
+    /// thread.
+    /// @param core   whom to ask; RS_ANY: the one the caller is on
+    /// @param image  is copied to memory root mode reaches, RS_MAX_LOOK_BYTES of it at most, and
+    ///               back
+    /// @return also RS_ERR_BAD_CORE, RS_ERR_CANNOT_CREATE
+    u32 inspect(u32 number, u32 core, std::span<u8> image);
+
     Client* find_client(u32 id);
     u32 add_client(u32 id);
     void remove_client(u32 id);

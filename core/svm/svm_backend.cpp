@@ -410,7 +410,45 @@ bool SvmBackend::write_control_register(u32, u64) {
     return false;  // none is intercepted
 }
 
+/// Where an MSR is kept that the processor exchanges at VMLOAD and VMSAVE; nullptr: it is none.
+u64* SvmBackend::saved_msr(u32 msr) {
+    switch (msr) {
+        case x86::IA32_STAR:
+            return &vmcb_.star;
+        case x86::IA32_LSTAR:
+            return &vmcb_.lstar;
+        case x86::IA32_CSTAR:
+            return &vmcb_.cstar;
+        case x86::IA32_FMASK:
+            return &vmcb_.sfmask;
+        case x86::IA32_SYSENTER_CS:
+            return &vmcb_.sysenter_cs;
+        case x86::IA32_SYSENTER_ESP:
+            return &vmcb_.sysenter_esp;
+        case x86::IA32_SYSENTER_EIP:
+            return &vmcb_.sysenter_eip;
+        default:
+            return nullptr;
+    }
+}
+
+/// Has the processor say what it makes of the value; root mode's own stays as it was.
+bool SvmBackend::write_saved_msr(u32 msr, u64 value, u64& saved) {
+    u64 own = 0, kept = 0;
+    if (rs_safe_read_msr(msr, &own) != 0 || rs_safe_write_msr(msr, value) != 0)
+        return false;
+    const bool is_read = rs_safe_read_msr(msr, &kept) == 0;
+    rs_safe_write_msr(msr, own);
+    if (is_read)
+        saved = kept;
+    return is_read;
+}
+
 bool SvmBackend::read_msr(u32 msr, u64& value) {
+    if (const u64* saved = saved_msr(msr)) {
+        value = *saved;
+        return true;
+    }
     switch (msr) {
         case x86::IA32_EFER:
             value = vmcb_.efer & ~x86::efer::SVME::kMask;
@@ -418,33 +456,20 @@ bool SvmBackend::read_msr(u32 msr, u64& value) {
         case x86::VM_HSAVE_PA:
             value = 0;
             return true;
-        case x86::IA32_STAR:
-            value = vmcb_.star;
-            return true;
-        case x86::IA32_LSTAR:
-            value = vmcb_.lstar;
-            return true;
-        case x86::IA32_CSTAR:
-            value = vmcb_.cstar;
-            return true;
-        case x86::IA32_FMASK:
-            value = vmcb_.sfmask;
-            return true;
-        case x86::IA32_SYSENTER_CS:
-            value = vmcb_.sysenter_cs;
-            return true;
-        case x86::IA32_SYSENTER_ESP:
-            value = vmcb_.sysenter_esp;
-            return true;
-        case x86::IA32_SYSENTER_EIP:
-            value = vmcb_.sysenter_eip;
-            return true;
+        case x86::IA32_PAT:
+            if (has_own_pat()) {
+                value = vmcb_.guest_pat;
+                return true;
+            }
+            [[fallthrough]];
         default:
             return rs_safe_read_msr(msr, &value) == 0;
     }
 }
 
 bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
+    if (u64* saved = saved_msr(msr))
+        return write_saved_msr(msr, value, *saved);
     switch (msr) {
         case x86::IA32_EFER: {
             // SVME stays set below the guest whatever it writes; long mode stays; a bit that was
@@ -466,6 +491,14 @@ bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
             hsave_used_ |= value != 0;
             leave = hsave_cleared_ && !hsave_used_;
             return true;
+        case x86::IA32_PAT:
+            if (has_own_pat()) {
+                if (!x86::is_allowed_pat(value))
+                    return false;
+                vmcb_.guest_pat = value;
+                return true;
+            }
+            [[fallthrough]];
         default:
             return rs_safe_write_msr(msr, value) == 0;
     }

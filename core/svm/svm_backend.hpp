@@ -93,6 +93,7 @@ public:
     u16 table_limit(vcpu::Register table) override {
         return u16(table == RS_FULL_GDTR ? vmcb_.gdtr.limit : vmcb_.idtr.limit);
     }
+    bool runs_64bit_code() override { return CodeSegment::Long::test(vmcb_.cs.attributes); }
     u8 privilege_level() override { return vmcb_.cpl; }
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;
@@ -116,6 +117,10 @@ private:
     void remember_lost_shadow(ExitCode code);
     void step_over_lost_halt();
     u32 open_nmi_window();
+    u64* saved_msr(u32 msr);
+    bool write_saved_msr(u32 msr, u64 value, u64& saved);
+    /// With nested paging the guest's PAT is not root mode's.
+    bool has_own_pat() const { return vmcb_.nested_control & kNestedPagingEnable; }
 
     Vmcb& vmcb_;
     vcpu::Vcpu& vcpu_;

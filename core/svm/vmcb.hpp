@@ -125,6 +125,12 @@ struct EventInjection {
 };
 static_assert(EventInjection::exception_with_code(13, 0) == 0x8000'0b0d);  // #GP(0)
 
+/// Attributes of CS as the save area packs them.
+/// Source: AMD APM vol. 2 §15.5.1 "Basic Operation" (segment attributes).
+struct CodeSegment {
+    using Long = Bits<9>;
+};
+
 /// Exit codes. Source: AMD APM vol. 2 appendix C "SVM Intercept Exit Codes".
 enum class ExitCode : u64 {
     kException = 0x40,  ///< plus the vector, 0 to 31

@@ -35,6 +35,8 @@ public:
     /// Limit of the descriptor table at RS_FULL_GDTR or RS_FULL_IDTR.
     virtual u16 table_limit(Register table) = 0;
     virtual u8 privilege_level() = 0;
+    /// Whether the code at rip is 64-bit code.
+    virtual bool runs_64bit_code() = 0;
     /// Moves rip over the instruction that caused the exit. `length` counts where the hardware does
     /// not tell.
     virtual void skip_instruction(u32 length) = 0;
@@ -65,8 +67,8 @@ public:
     /// What a write of the guest's to CR0, CR4 or CR8 does when the hardware exits for it. False:
     /// the guest gets #GP(0).
     virtual bool write_control_register(u32 number, u64 value) = 0;
-    /// MSRs the hardware exits for or loads at an exit, and all others. False: the guest gets
-    /// #GP(0).
+    /// MSRs the hardware exits for or loads at an exit, and all others: the guest's own; the bases
+    /// of FS and GS are registers here. False: the guest gets #GP(0).
     virtual bool read_msr(u32 msr, u64& value) = 0;
     /// `leave` is set when the write means that the kernel turns virtualization off.
     virtual bool write_msr(u32 msr, u64 value, bool& leave) = 0;

@@ -15,6 +15,7 @@ enum class Hypercall : u64 {
     kAdopt,         ///< adopt the published snapshot here, and make every other core adopt it
     kDevirtualize,  ///< leave; rdx 0: returns kBusy while interrupts or NMIs wait, else: now
     kEvaluate,      ///< rdx: root address of an event::Evaluation
+    kInspect,       ///< rdx: root address of an inspect::Inspection
 };
 inline constexpr u64 kPingAnswer = 0x5253'0000'0000;
 inline constexpr u64 kBusy = 1;

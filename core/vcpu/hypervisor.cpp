@@ -106,6 +106,11 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     machine.tasks.group_leader = facts.task_group_leader;
     machine.tasks.mm = facts.task_mm;
     machine.tasks.fs_base = facts.task_fs_base;
+    machine.tasks.tasks = facts.task_tasks;
+    machine.tasks.signal = facts.task_signal;
+    machine.tasks.thread_node = facts.task_thread_node;
+    machine.tasks.thread_head = facts.signal_thread_head;
+    machine.tasks.mm_pgd = facts.mm_pgd;
     machine.core_count = core_count_;
     machine.page_table_isolation = facts.page_table_isolation;
     machine.forward_hypercalls = x86::runs_under_hypervisor() && !x86::is_qemu_tcg();
@@ -140,6 +145,7 @@ void Hypervisor::copy_interrupt_facts(const rs_kernel_facts& facts, const rs_loa
     machine.io_apic_count = facts.io_apic_count < kMaxIoApics ? facts.io_apic_count : kMaxIoApics;
     for (u32 i = 0; i < machine.io_apic_count; ++i) {
         io_apics_[i] = Hpa{facts.io_apic[i]};
+        machine.io_apic_addresses[i] = facts.io_apic[i];
         machine.io_apics[i] = kRootIoApicBase + i * kPageSize + facts.io_apic[i] % kPageSize;
     }
 }
@@ -467,6 +473,27 @@ bool Hypervisor::ask_here(Hypercall operation, u64 a) {
         },
         &job);
     return job.is_done;
+}
+
+bool Hypervisor::ask_on(u32 core, Hypercall operation, u64 a) {
+    struct Job {
+        Hypervisor* self;
+        Hypercall operation;
+        u64 a;
+        bool is_done;
+    } job{this, operation, a, false};
+    if (!is_virtualized(core))
+        return false;
+    const int ran = platform_->run_on(
+        core,
+        [](void* argument) {
+            auto& work = *static_cast<Job*>(argument);
+            work.is_done = work.self->is_virtualized(work.self->platform_->this_cpu());
+            if (work.is_done)
+                work.self->hypercall_here(work.operation, work.a);
+        },
+        &job);
+    return ran == 0 && job.is_done;
 }
 
 void Hypervisor::signal_adoption() {

@@ -48,6 +48,8 @@ public:
     u64 hypercall_here(Hypercall operation, u64 a = 0, u64 b = 0);
     /// The like from any context; false: the CPU this runs on is not virtualized.
     bool ask_here(Hypercall operation, u64 a = 0);
+    /// The like on `core`; false also if that is not online. An interrupt takes it there.
+    bool ask_on(u32 core, Hypercall operation, u64 a);
     /// Makes all virtualized cores adopt what was published, from any virtualized CPU.
     void signal_adoption();
 

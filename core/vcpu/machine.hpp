@@ -37,6 +37,11 @@ struct TaskLayout {
     u64 init_task = 0;   ///< the boot CPU's idle task is no part of the direct map
     Hpa init_task_physical;
     u32 pid = 0, tgid = 0, comm = 0, group_leader = 0, mm = 0, fs_base = 0;
+    u32 tasks = 0;        ///< links the thread groups' leaders
+    u32 signal = 0;       ///< leads to the group's signal_struct
+    u32 thread_node = 0;  ///< links a group's threads
+    u32 thread_head = 0;  ///< in signal_struct: begins their list
+    u32 mm_pgd = 0;       ///< in mm_struct: address of the top-level page table
 };
 
 inline constexpr u32 kMaxCores = 256;
@@ -67,7 +72,8 @@ struct Machine {
     TaskLayout tasks;
     apic::Settings short_circuit;
     Rendezvous rendezvous;
-    u64 io_apics[kMaxIoApics] = {};  ///< root addresses
+    u64 io_apics[kMaxIoApics] = {};           ///< root addresses
+    u64 io_apic_addresses[kMaxIoApics] = {};  ///< physical
     u32 io_apic_count = 0;
     u64 window_base = 0;
     u32 core_count = 0;

@@ -496,13 +496,44 @@ bool VmxBackend::read_msr(u32 msr, u64& value) {
         case x86::IA32_DEBUGCTL:
             value = read<kGuestDebugctl>();
             return true;
+        case x86::IA32_EFER:
+            value = read<kGuestEfer>();
+            return true;
     }
     return rs_safe_read_msr(msr, &value) == 0;
 }
 
 bool VmxBackend::write_msr(u32 msr, u64 value, bool& leave) {
     leave = false;
+    switch (msr) {
+        case x86::IA32_SYSENTER_CS:
+            return value >> 32 == 0 && write<kGuestSysenterCs>(u32(value));
+        case x86::IA32_SYSENTER_ESP:
+            return is_canonical(value) && write<kGuestSysenterEsp>(value);
+        case x86::IA32_SYSENTER_EIP:
+            return is_canonical(value) && write<kGuestSysenterEip>(value);
+        case x86::IA32_DEBUGCTL: {
+            // Others may not exist here, or need what root mode has not: a buffer for traces.
+            constexpr u64 kLastBranches = 1 << 0, kBranchStep = 1 << 1;
+            const u64 changed = value ^ read<kGuestDebugctl>();
+            return !(changed & ~(kLastBranches | kBranchStep)) && write<kGuestDebugctl>(value);
+        }
+        case x86::IA32_EFER: {
+            // Long mode stays.
+            constexpr u64 kSwitchable =
+                x86::efer::SystemCallEnable::kMask | x86::efer::NoExecuteEnable::kMask;
+            return !((value ^ read<kGuestEfer>()) & ~kSwitchable) && write<kGuestEfer>(value);
+        }
+    }
     return rs_safe_write_msr(msr, value) == 0;
+}
+
+bool VmxBackend::is_canonical(u64 address) {
+    return x86::is_canonical(address, x86::paging_levels(read<kGuestCr4>()));
+}
+
+bool VmxBackend::runs_64bit_code() {
+    return rights::Long::test(read<kGuestCsRights>());
 }
 
 /// Between root mode's tables and the kernel's an NMI would find neither. The handler of one that

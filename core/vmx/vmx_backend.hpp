@@ -77,6 +77,7 @@ public:
     u64 read_register(vcpu::Register which) override;
     bool write_register(vcpu::Register which, u64 value) override;
     u16 table_limit(vcpu::Register table) override;
+    bool runs_64bit_code() override;
     u8 privilege_level() override;
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;
@@ -107,6 +108,7 @@ private:
     void flush_guest_translations();
     void block_nmis_of_faulting_iret(u32 information);
     void write_instruction_length(u8 length);
+    bool is_canonical(u64 address);
     bool single_steps(u64 flags);
     void keep_pending_step(u64 flags);
     void hold_nmis_until_iret();

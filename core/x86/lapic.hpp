@@ -28,6 +28,7 @@ enum class LapicRegister : u32 {
 /// Source: Intel SDM vol. 3A §10.4.8 "Local APIC Version Register", §10.9 "Spurious Interrupt",
 /// §10.5.1 "Local Vector Table".
 namespace lapic {
+using MaxLvtEntry = Bits<16, 23>;       ///< version: entries of the local vector table, less 1
 using CanSuppressBroadcast = Bits<24>;  ///< version
 using SpuriousVector = Bits<0, 7>;      ///< spurious-interrupt vector register
 using SuppressBroadcast = Bits<12>;     ///< the same: an EOI is not told to the IO-APICs

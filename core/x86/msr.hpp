@@ -32,7 +32,9 @@ inline constexpr u32 IA32_VMX_TRUE_PINBASED_CTLS = 0x48d;
 inline constexpr u32 IA32_VMX_TRUE_PROCBASED_CTLS = 0x48e;
 inline constexpr u32 IA32_VMX_TRUE_EXIT_CTLS = 0x48f;
 inline constexpr u32 IA32_VMX_TRUE_ENTRY_CTLS = 0x490;
+inline constexpr u32 IA32_S_CET = 0x6a2;
 inline constexpr u32 IA32_TSC_DEADLINE = 0x6e0;
+inline constexpr u32 IA32_X2APIC_FIRST = 0x800;  ///< plus a sixteenth of the mapped offset
 inline constexpr u32 IA32_X2APIC_EOI = 0x80b;
 inline constexpr u32 IA32_X2APIC_ICR = 0x830;
 inline constexpr u32 IA32_EFER = 0xc0000080;
@@ -45,6 +47,15 @@ inline constexpr u32 IA32_GS_BASE = 0xc0000101;
 inline constexpr u32 IA32_KERNEL_GS_BASE = 0xc0000102;
 inline constexpr u32 VM_CR = 0xc0010114;
 inline constexpr u32 VM_HSAVE_PA = 0xc0010117;
+
+/// Whether every field of a PAT is a memory type. Source: Intel SDM vol. 3A §11.12.2 "IA32_PAT
+/// MSR".
+constexpr bool is_allowed_pat(u64 value) {
+    for (u32 i = 0; i < 8; ++i, value >>= 8)
+        if ((value & 0xff) > 7 || (value & 0xff) == 2 || (value & 0xff) == 3)
+            return false;
+    return true;
+}
 
 namespace apic_base {
 using X2apicEnable = Bits<10>;

@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint64_t kSearchPiece = 0x400000;
 static_assert(kSearchPiece % 8 == 0 && kSearchPiece + RS_MAX_MEM_PATTERN <= RS_MAX_MEM_SEARCH);
 
+constexpr std::size_t kTasksBytes = RS_MAX_LOOK_BYTES / 2;
+
 // A list that changes while it is read is begun anew; one that always changes is none.
 constexpr int kMaxAttempts = 8;
 
@@ -174,7 +176,7 @@ Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t p
     std::vector<rs_task> tasks;
     std::uint64_t next = 0;
     for (int attempts = 1;;) {
-        std::vector<std::byte> image(RS_MAX_LOOK_BYTES);
+        std::vector<std::byte> image(kTasksBytes);
         rs_tasks header{};
         header.size = sizeof(header);
         header.total_len = image.size();
@@ -207,7 +209,7 @@ Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t p
 }
 
 Reply<std::vector<Symbol>> Debuggee::symbols(const std::string& pattern) {
-    constexpr std::size_t kImageBytes = 256 * 1024;
+    constexpr std::size_t kImageBytes = 1024 * 1024;
     std::vector<Symbol> symbols;
     rs_symbol_list header{};
     if (pattern.empty() || pattern.size() >= sizeof(header.pattern))

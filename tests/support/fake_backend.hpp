@@ -28,6 +28,7 @@ public:
     vcpu::PendingEvent exception;                    ///< of a kException exit
     u64 registers[RS_FULL_REGISTER_COUNT] = {};
     u8 level = 0;
+    bool is_64bit = true;
     std::map<u32, u64> msrs;               ///< others raise #GP
     std::map<u32, u64> control_registers;  ///< others raise #GP
     u32 leaving_msr = 0;
@@ -56,6 +57,7 @@ public:
         return true;
     }
     u16 table_limit(vcpu::Register) override { return 0xfff; }
+    bool runs_64bit_code() override { return is_64bit; }
     u8 privilege_level() override { return level; }
     void skip_instruction(u32 length) override {
         skipped_bytes += length;

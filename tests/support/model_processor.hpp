@@ -134,6 +134,7 @@ public:
     u64 read_register(vcpu::Register which) override;
     bool write_register(vcpu::Register which, u64 value) override;
     u16 table_limit(vcpu::Register) override { return 0; }
+    bool runs_64bit_code() override { return true; }
     u8 privilege_level() override { return 0; }
     void skip_instruction(u32 length) override;
     void intercept_interrupts(bool on) override;
