@@ -76,6 +76,8 @@ public:
                     return list(tasks, argument.subspan(sizeof(rs_tasks)));
                 });
             case RS_IOC_SYMBOL:
+                if (machine_.symbols.empty())
+                    return inner_->request(request, argument);
                 return answer<rs_symbol>(argument, [&](rs_symbol& symbol) { return find(symbol); });
             case RS_IOC_SYMBOL_LIST:
                 return answer<rs_symbol_list>(argument, [&](rs_symbol_list& list) {

@@ -35,8 +35,8 @@ struct VisibleMachine {
     rs_lapic lapic{};
     std::vector<rs_io_apic> io_apics;
     rs_page_walk walk{};
-    std::vector<rs_task> tasks;  ///< the first is the one that runs
-    std::vector<Symbol> symbols;
+    std::vector<rs_task> tasks;   ///< the first is the one that runs
+    std::vector<Symbol> symbols;  ///< none: the other module is asked for them
     u32 known_pid = 1;
     u32 last_pid = 0;  ///< of the last request of memory
     unsigned requests = 0;
