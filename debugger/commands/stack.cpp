@@ -128,8 +128,10 @@ std::string frames_text(Session& session, Stack& stack) {
     const bool is_kernel = stack.value(RS_FULL_RIP) >= kKernelHalf;
     Unwinder unwinder{stack.memory.reader(),
                       is_kernel ? find_tables(session.debuggee()) : OrcTables{},
-                      [&stack](u64 address) {
-                          return stack.memory.call_before(address, stack.is_long_mode) != 0;
+                      [&stack, is_kernel](u64 address) {
+                          // Most words are numbers; these are not even asked for.
+                          return address >= (is_kernel ? kKernelHalf : 0x1000) &&
+                                 stack.memory.call_before(address, stack.is_long_mode) != 0;
                       }};
     const Backtrace trace = unwinder.unwind({.rip = stack.value(RS_FULL_RIP),
                                              .rsp = stack.value(RS_FULL_RSP),
@@ -149,6 +151,8 @@ std::string frames_text(Session& session, Stack& stack) {
     }
     if (trace.used_frame_pointers)
         text += "(partly by frame pointers, for want of unwind information)\n";
+    if (trace.used_guesses)
+        text += "(partly guessed from return addresses, for want of unwind information)\n";
     if (trace.end != UnwindEnd::kComplete && trace.end != UnwindEnd::kUser)
         text += fmt::format("(ends: {})\n", describe(trace.end));
     return text;
@@ -233,11 +237,13 @@ constexpr CommandSpec kCommands[] = {
     {.name = "k",
      .syntax = "k [base ADDR] [l LEN]",
      .summary = "shows who called whom",
-     .help = "Only while the debuggee is halted in Debugger Mode. Each line has the distance from\n"
-             "the stack pointer and the call that goes on there. In the kernel its own unwind\n"
-             "tables (ORC) find the frames, else frame pointers. With 'base' the LEN bytes from\n"
-             "ADDR on (100 if it is left out) are looked through for return addresses instead.\n\n"
-             "examples:\n    k\n    k l 200\n    k base @rsp+40 l 100\n",
+     .help =
+         "Only while the debuggee is halted in Debugger Mode. Each line has the distance from\n"
+         "the stack pointer and the call that goes on there. In the kernel its own unwind\n"
+         "tables (ORC) find the frames; in modules frame pointers or guesses do, which is told.\n"
+         "With 'base' the LEN bytes from ADDR on (100 if it is left out) are looked through\n"
+         "for return addresses instead.\n\n"
+         "examples:\n    k\n    k l 200\n    k base @rsp+40 l 100\n",
      .keywords = "base l",
      .is_free_form = true,
      .run = run_stack},

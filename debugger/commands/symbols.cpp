@@ -134,7 +134,7 @@ Outcome run_symbol_tables(Session& session, const Invocation& invocation) {
     std::string text;
     for (const auto& [name, module] : *modules) {
         total += module.count;
-        text += fmt::format("{:<20}{}\n", name, module.count);
+        text += fmt::format("{:<24} {}\n", name, module.count);
     }
     session.output().text(loads ? fmt::format("{} symbols of {} modules\n", total, modules->size())
                                 : text);

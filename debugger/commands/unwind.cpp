@@ -31,6 +31,9 @@ constexpr u64 kFrameCs = 1 * kWord, kFrameRsp = 3 * kWord;  // from rip on
 // Of the tables, read at once: a search ends in one of them, and a line may be slow.
 constexpr u64 kBlock = 256;
 
+// Words looked at for a return address where nothing tells where it is.
+constexpr u64 kMostGuessed = 64;
+
 unsigned decimal_at(std::string_view& text) {
     unsigned value = 0;
     while (!text.empty() && text.front() >= '0' && text.front() <= '9' && value < 100'000) {
@@ -93,7 +96,7 @@ std::string_view describe(UnwindEnd end) {
         case UnwindEnd::kLimit:
             return "more frames follow";
         case UnwindEnd::kNoTable:
-            return "no unwind information for this address, and no frame pointer";
+            return "no unwind information for this address, and no return address on the stack";
         case UnwindEnd::kUndefined:
             return "the kernel's unwind tables end here";
         case UnwindEnd::kUnreadable:
@@ -176,23 +179,40 @@ std::optional<OrcEntry> Unwinder::find(u64 address) {
     return decode_orc(bytes, tables_.format);
 }
 
-/// "push rbp; mov rbp, rsp" at the function's beginning: what is left where no table is.
-std::optional<UnwindEnd> Unwinder::step_by_frame_pointer(State& state, Backtrace& trace) {
+/// What is left where no table is, as in modules: "push rbp; mov rbp, rsp" at the function's
+/// beginning, else the next return address that lies on the stack.
+std::optional<UnwindEnd> Unwinder::step_without_table(State& state, Backtrace& trace) {
+    const auto go_to = [&](u64 caller, u64 slot, u64 rbp) {
+        trace.frames.push_back({caller, slot, false});
+        state = {.rip = caller,
+                 .rsp = slot + kWord,
+                 .rbp = rbp,
+                 .is_exact = false,
+                 .r10 = {},
+                 .r13 = {},
+                 .rdi = {},
+                 .rdx = {}};
+    };
+    if (!is_code_)
+        return UnwindEnd::kNoTable;
     const auto caller_bp = word(state.rbp);
     const auto caller = word(state.rbp + kWord);
-    if (state.rbp < state.rsp || !caller_bp || !caller || !is_code_ || !is_code_(*caller))
-        return UnwindEnd::kNoTable;
-    trace.used_frame_pointers = true;
-    trace.frames.push_back({*caller, state.rbp + kWord, false});
-    state = {.rip = *caller,
-             .rsp = state.rbp + 2 * kWord,
-             .rbp = *caller_bp,
-             .is_exact = false,
-             .r10 = {},
-             .r13 = {},
-             .rdi = {},
-             .rdx = {}};
-    return std::nullopt;
+    if (state.rbp >= state.rsp && caller_bp && caller && is_code_(*caller)) {
+        trace.used_frame_pointers = true;
+        go_to(*caller, state.rbp + kWord, *caller_bp);
+        return std::nullopt;
+    }
+    for (u64 slot = state.rsp; slot < state.rsp + kMostGuessed * kWord; slot += kWord) {
+        const auto value = word(slot);
+        if (!value)
+            break;
+        if (!is_code_(*value))
+            continue;
+        trace.used_guesses = true;
+        go_to(*value, slot, state.rbp);
+        return std::nullopt;
+    }
+    return UnwindEnd::kNoTable;
 }
 
 /// Goes to the caller; the reason if there is none to go to.
@@ -201,7 +221,7 @@ std::optional<UnwindEnd> Unwinder::step(State& state, Backtrace& trace) {
     const auto found = find(state.is_exact ? state.rip : state.rip - 1);
     const bool is_known = found && found->type != OrcType::kUndefined;
     if (!is_known)
-        return step_by_frame_pointer(state, trace);
+        return step_without_table(state, trace);
     const OrcEntry& entry = *found;
     if (entry.type == OrcType::kEnd)
         return UnwindEnd::kComplete;

@@ -69,7 +69,7 @@ enum class UnwindEnd {
     kComplete,     ///< the bottom of the stack
     kUser,         ///< user mode called
     kLimit,        ///< as many frames as were asked for
-    kNoTable,      ///< no ORC entry, and nothing that looks like a frame pointer
+    kNoTable,      ///< no ORC entry, no frame pointer, and no return address on the stack
     kUndefined,    ///< the tables say that there is nothing to go by
     kUnreadable,   ///< the stack, or the tables
     kNoProgress,   ///< it would go round
@@ -80,6 +80,7 @@ struct Backtrace {
     std::vector<StackFrame> frames;
     UnwindEnd end = UnwindEnd::kComplete;
     bool used_frame_pointers = false;
+    bool used_guesses = false;  ///< the next return address on the stack was taken
 };
 
 /// A sentence without "err, ".
@@ -87,7 +88,7 @@ std::string_view describe(UnwindEnd end);
 
 class Unwinder {
 public:
-    /// @param is_code  whether a return address may be this one: for frame pointers
+    /// @param is_code  whether a return address may be this one: where no table tells
     Unwinder(ReadMemory read, OrcTables tables, std::function<bool(u64)> is_code);
 
     Backtrace unwind(const UnwindStart& start, std::size_t most_frames);
@@ -101,7 +102,7 @@ private:
     bool read_cached(u64 address, std::span<std::byte> into);
     std::optional<u64> code_address(u64 index);
     std::optional<UnwindEnd> step(State& state, Backtrace& trace);
-    std::optional<UnwindEnd> step_by_frame_pointer(State& state, Backtrace& trace);
+    std::optional<UnwindEnd> step_without_table(State& state, Backtrace& trace);
 
     ReadMemory read_;
     OrcTables tables_;

@@ -62,13 +62,22 @@ TEST_F(StackCommands, FollowsTheKernelsTables) {
 
 TEST_F(StackCommands, SaysWhenThereIsNothingToGoBy) {
     halt();
-    EXPECT_EQ(run("k"), "(ends: no unwind information for this address, and no frame pointer)\n");
+    EXPECT_EQ(run("k"),
+              "[$+010]   ffffffff`81000010    (from vmlinux!schedule+0x10 "
+              "<ffffffff`81000010>)\n"
+              "[$+028]   ffffffff`81000045    (from vmlinux!default_idle+0x5 "
+              "<ffffffff`81000045>)\n"
+              "(partly guessed from return addresses, for want of unwind information)\n"
+              "(ends: no unwind information for this address, and no return address on the "
+              "stack)\n");
+    machine_.put_words(kStack, {0x246, 0, kText + 0x15});
     machine_.registers.value[RS_FULL_RBP] = kStack + 8;
     EXPECT_EQ(run("k"),
               "[$+010]   ffffffff`81000010    (from vmlinux!schedule+0x10 "
               "<ffffffff`81000010>)\n"
               "(partly by frame pointers, for want of unwind information)\n"
-              "(ends: no unwind information for this address, and no frame pointer)\n");
+              "(ends: no unwind information for this address, and no return address on the "
+              "stack)\n");
 }
 
 TEST_F(StackCommands, LooksThroughTheStackFromABase) {

@@ -66,7 +66,7 @@ TEST_F(SymbolCommands, ModulesAreListed) {
 }
 
 TEST_F(SymbolCommands, AreCounted) {
-    EXPECT_EQ(run(".sym table"), "nvme                1\nvmlinux             3\n");
+    EXPECT_EQ(run(".sym table"), "nvme                     1\nvmlinux                  3\n");
     EXPECT_EQ(run(".sym load"), "4 symbols of 2 modules\n");
     EXPECT_EQ(run(".sym reload"), "4 symbols of 2 modules\n");
     EXPECT_THAT(fail(".sym unload"), StartsWith("err, wrong use of '.sym'"));

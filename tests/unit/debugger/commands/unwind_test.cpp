@@ -197,8 +197,21 @@ TEST_F(UnwindTest, FallsBackToFramePointersWithoutATable) {
     EXPECT_EQ(addresses(trace), (std::vector<u64>{kText, kText + 0x110}));
     EXPECT_TRUE(trace.used_frame_pointers);
     EXPECT_EQ(trace.end, UnwindEnd::kNoTable);
+    EXPECT_FALSE(trace.used_guesses);
     // A frame pointer below the stack pointer is none.
     EXPECT_EQ(unwind({.rip = kText, .rsp = kStack + 0x30, .rbp = kStack + 0x20}).frames.size(), 1u);
+}
+
+TEST_F(UnwindTest, TakesTheNextReturnAddressWhereNothingTells) {
+    use({{kText, 24, kSp}, {kText + 0x100, 0, kNone, 0, kNone, kEnd}, {kText + 0x200, 0, kNone}});
+    for (u64 i = 0; i < 16; ++i)
+        put_word(kStack + i * 8, i);
+    put_word(kStack + 0x18, kText + 0x10);  // guessed: the table goes on from there
+    put_word(kStack + 0x20 + 0x10, kText + 0x110);
+    const Backtrace trace = unwind({.rip = kText + 0x300, .rsp = kStack});
+    EXPECT_EQ(addresses(trace), (std::vector<u64>{kText + 0x300, kText + 0x10, kText + 0x110}));
+    EXPECT_TRUE(trace.used_guesses);
+    EXPECT_EQ(trace.end, UnwindEnd::kComplete);
 }
 
 TEST_F(UnwindTest, NeverGoesRound) {
