@@ -283,7 +283,9 @@ void Program::on_line(const char* line) {
         if (command->find_first_not_of(" \t\n") != std::string::npos)
             editor_->remember(*command);
         interrupted_ = false;
-        const Outcome outcome = session_.execute(*command);
+        // An empty line within a paste is no Enter that was pressed.
+        const Outcome outcome =
+            lines.size() == 1 ? session_.execute_at_prompt(*command) : session_.execute(*command);
         (void)session_.take_lost();
         if (session_.exit_requested() || terminated_ || !console_.is_open())
             return loop_.stop();

@@ -6,6 +6,7 @@
 #include "commands/event_command.hpp"
 #include "commands/script_file.hpp"
 #include "commands/session.hpp"
+#include "commands/symbol_names.hpp"
 #include "debuggee/event_image.hpp"
 #include "language/compiler.hpp"
 
@@ -48,6 +49,7 @@ std::optional<std::vector<language::CompileOutput>> compile_actions(Session& ses
     std::vector<language::CompileOutput> scripts;
     // A global that one block assigns is known to the next.
     std::vector<language::KnownGlobal> globals = session.known_globals();
+    const DebuggeeSymbols symbols{session.debuggee()};
     for (EventBlock& block : command.actions) {
         if (block.kind == BlockKind::kAsmCode &&
             !assemble_block(session, invocation, block, RS_MAX_ACTION_BYTES,
@@ -71,6 +73,7 @@ std::optional<std::vector<language::CompileOutput>> compile_actions(Session& ses
         options.in_event = true;
         options.load_file = language::script_files(options.file_name);
         options.known_globals = globals;
+        options.symbols = &symbols;
         language::CompileOutput script = language::compile(text, options);
         session.show_compiler_messages(script);
         if (!script.ok)

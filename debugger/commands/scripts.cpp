@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <thread>
 
+#include "commands/evaluation.hpp"
 #include "commands/formats.hpp"
-#include "commands/session.hpp"
+#include "commands/symbol_names.hpp"
 #include "language/compiler.hpp"
 #include "language/evaluator.hpp"
 
@@ -44,8 +45,10 @@ Outcome run_locally(Session& session, std::string_view text, u64& value) {
 
 Outcome run_in_root_mode(Session& session, std::string_view text, u64& value) {
     const std::vector<language::KnownGlobal> globals = session.known_globals();
+    const DebuggeeSymbols symbols{session.debuggee()};
     const auto script = language::compile(
-        text, {.known_globals = globals, .load_file = language::script_files({})});
+        text,
+        {.known_globals = globals, .symbols = &symbols, .load_file = language::script_files({})});
     session.show_compiler_messages(script);
     if (!script.ok)
         return Outcome::kFailed;
@@ -76,8 +79,8 @@ std::optional<bool> is_loaded(Session& session, Outcome& outcome) {
     return std::nullopt;
 }
 
-/// Runs `text` in root mode if there is a hypervisor to do it, else here; `value` is that of its
-/// last print() or test_statement().
+}  // namespace
+
 Outcome run_once(Session& session, std::string_view text, u64& value) {
     Outcome outcome = Outcome::kOk;
     const auto loaded = is_loaded(session, outcome);
@@ -85,6 +88,8 @@ Outcome run_once(Session& session, std::string_view text, u64& value) {
         return outcome;
     return *loaded ? run_in_root_mode(session, text, value) : run_locally(session, text, value);
 }
+
+namespace {
 
 Outcome run_once(Session& session, std::string_view text) {
     u64 value = 0;

@@ -76,6 +76,7 @@ Outcome Session::execute(std::string_view command) {
     }
     if (scan.tokens.empty())
         return Outcome::kOk;
+    repeatable_.clear();
     split_question_mark(scan.tokens);
     const Token& word = scan.tokens.front();
     const CommandSpec* spec = word.kind == TokenKind::kWord ? find_command(word.text) : nullptr;
@@ -93,6 +94,12 @@ Outcome Session::execute(std::string_view command) {
     if (!spec->is_free_form && words.size() > spec->most_words)
         return wrong_use(invocation, &words[spec->most_words]);
     return spec->run(*this, invocation);
+}
+
+Outcome Session::execute_at_prompt(std::string_view command) {
+    if (repeatable_.empty() || command.find_first_not_of(" \t\r\n") != std::string_view::npos)
+        return execute(command);
+    return execute(std::string{repeatable_});  // which the command will change
 }
 
 std::string Session::prompt() const {
@@ -175,6 +182,13 @@ Outcome Session::require_vmm(const Invocation& invocation) {
     return Outcome::kOk;
 }
 
+bool Session::require_halted(const Invocation& invocation) {
+    if (is_halted_)
+        return true;
+    (void)fail(invocation, {"only in Debugger Mode, while the debuggee is halted", {}, {}});
+    return false;
+}
+
 void Session::drain_messages() {
     // Each round gives messages that are under way a moment to arrive; a round without any ends it.
     // A stream that never ends is cut after the last round.
@@ -219,6 +233,9 @@ void Session::disconnect() {
 
 void Session::forget_debuggee() {
     loaded_here_ = false;
+    is_halted_ = false;
+    repeatable_.clear();
+    next_addresses_.clear();
     processes_.clear();
     forget_events();
 }

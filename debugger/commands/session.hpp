@@ -3,6 +3,7 @@
 // remembered between two commands. Runs commands and shows the messages of their events.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -58,6 +59,11 @@ public:
     /// Runs one complete command; a pasted prompt in front of it is skipped (LEX-7). An empty one
     /// does nothing. Problems are printed.
     Outcome execute(std::string_view command);
+    /// The same for what was typed at a prompt, where an empty one stands for what the last command
+    /// left to be repeated (LEX-10).
+    Outcome execute_at_prompt(std::string_view command);
+    /// What an empty line stands for behind the command that runs now.
+    void set_repeatable(std::string command) { repeatable_ = std::move(command); }
 
     /// "Ringside> ", with the address of a remote debuggee or the active process in front
     /// (specification section 13).
@@ -109,6 +115,13 @@ public:
     /// whether its hypervisor runs.
     bool require_connection(const Invocation& invocation);
     Outcome require_vmm(const Invocation& invocation);
+    /// True if the debuggee is halted in Debugger Mode; else says that it has to be.
+    bool require_halted(const Invocation& invocation);
+    bool is_halted() const { return is_halted_; }
+    void set_halted(bool is_halted) { is_halted_ = is_halted; }
+
+    /// Where 'u' and 'd*' go on without an address: the next byte, by "u", "!u", "d", "!d".
+    std::map<std::string, u64, std::less<>>& next_addresses() { return next_addresses_; }
 
     /// MSG-9: text of events is not shown while paused.
     void pause() { is_paused_ = true; }
@@ -187,6 +200,9 @@ private:
     bool was_lost_ = false;
     std::uint64_t messages_seen_ = 0;
     std::vector<u64> known_events_;
+    bool is_halted_ = false;
+    std::string repeatable_;
+    std::map<std::string, u64, std::less<>> next_addresses_;
 };
 
 /// The signature line of specification 13.3, without a line end.

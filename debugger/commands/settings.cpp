@@ -28,7 +28,7 @@ constexpr u64 kOn = 0, kOff = 1;
 constexpr SettingSpec kSpecs[] = {
     {"autoflush", kOnOff, kOff, 0, 0, 0, true, "'flush' after each 'events d' and 'events c'"},
     {"autounpause", kOnOff, kOn, 0, 0, 0, true, "a new event ends the pause"},
-    {"syntax", {"intel", "att", "masm"}, 0, 0, 0, 0, false, "of disassembly"},
+    {"syntax", {"intel", "att", "masm"}, 0, 0, 0, 0, true, "of disassembly"},
     {"addressconversion", kOnOff, kOn, 0, 0, 0, true, "show the names of addresses"},
     {"scriptbudget",
      {},

@@ -17,6 +17,7 @@
 
 #include "agent/agent.hpp"
 #include "support/engine_module.hpp"
+#include "support/visible_machine.hpp"
 
 namespace {
 
@@ -24,6 +25,9 @@ using namespace ringside;
 
 constexpr std::uint8_t kTimerVector = 0xec;
 constexpr std::uint8_t kRescheduleVector = 0xfd;
+// What there is of memory: dots.
+constexpr std::uint64_t kMemory = 0x10000;
+constexpr std::size_t kMemoryBytes = 0x100;
 constexpr auto kUsage =
     "usage: loopback_agent (--key-file FILE | --no-key) [--port N | --serial PATH] [--cores N]\n"
     "                      [--rate HZ]\n"
@@ -120,7 +124,9 @@ int main(int count, char** values) {
     };
     transport::Loop loop;
     test::EngineModule module{arguments.cores};
-    options.open_device = module.opener();
+    test::VisibleMachine machine;
+    machine.put(kMemory, std::string(kMemoryBytes, '.'));
+    options.open_device = machine.opener(module.opener());
     std::optional<agent::Agent> agent;
     std::optional<agent::LineAgent> line_agent;
     asio::signal_set signals{loop.context(), SIGTERM, SIGINT};

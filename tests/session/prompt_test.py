@@ -178,3 +178,21 @@ def test_intro_prints_three_commands_above_the_prompt(at_prompt):
     lines = [line for line in session.prompt().split("\n") if line.startswith("    ")]
     assert len(lines) == 3
     assert all(line.startswith("    !interrupt ") for line in lines)
+
+
+def test_empty_enter_goes_on_with_memory(at_prompt, loopback):  # LEX-10
+    debuggee = loopback("--rate", "0")
+    session = at_prompt(*debuggee.options, "--load")
+    session.prompt(debuggee.prompt)
+
+    def command(line):
+        session.enter(line)
+        session.child.expect_exact("\n")
+        return session.prompt(debuggee.prompt)
+
+    assert command("dd 10000 l 8") == "00000000`00010000  2E2E2E2E 2E2E2E2E\n"
+    assert command("") == "00000000`00010008  2E2E2E2E 2E2E2E2E\n"
+    assert command("  ") == "00000000`00010010  2E2E2E2E 2E2E2E2E\n"
+    assert command("print 1") == "1\n"
+    assert command("") == ""
+    assert session.leave() == 0

@@ -19,6 +19,7 @@
 #include "event/pipeline.hpp"
 #include "event/registry.hpp"
 #include "ringside/ioctl.h"
+#include "support/error_number.hpp"
 #include "support/fake_code.hpp"
 #include "support/fake_guest.hpp"
 
@@ -95,18 +96,6 @@ struct Load {
         registry->reclaim();
     }
 };
-
-int error_number_of(u32 code) {
-    switch (code) {
-#define RS_NUMBER(name, number, errno_name, text) \
-    case number:                                  \
-        return errno_name;
-        RS_ERROR_TABLE(RS_NUMBER)
-#undef RS_NUMBER
-        default:
-            return 0;
-    }
-}
 
 template <class T>
 T read_front(std::span<const std::byte> bytes) {

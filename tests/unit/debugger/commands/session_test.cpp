@@ -13,41 +13,15 @@
 #include <fstream>
 
 #include "support/engine_module.hpp"
+#include "support/session_recorder.hpp"
 
 namespace ringside::commands {
 namespace {
 
+using test::NoEnvironment;
+using test::Recorder;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-class Recorder final : public output::Output {
-public:
-    void text(std::string_view bytes) override { printed += bytes; }
-    void diagnostic(std::string_view message) override {
-        told += message;
-        told += '\n';
-    }
-    std::string printed;
-    std::string told;
-};
-
-class NoEnvironment final : public Environment {
-public:
-    void clear_screen() override { ++clears; }
-    Outcome listen(std::uint16_t port) override {
-        listened_on = port;
-        return Outcome::kInterrupted;
-    }
-    Outcome listen_on_line(const std::string& path) override {
-        listened_on_line = path;
-        return Outcome::kInterrupted;
-    }
-    void connection_lost() override { ++losses; }
-    int clears = 0;
-    int losses = 0;
-    std::uint16_t listened_on = 0;
-    std::string listened_on_line;
-};
 
 class SessionTest : public testing::Test {
 protected:
@@ -499,7 +473,9 @@ TEST_F(FilesOfSession, SettingsAreShownSetAndKept) {  // AUX-5
     EXPECT_EQ(run("settings sclevel deliver"), "sclevel = deliver\n");
     EXPECT_EQ(recorder_.told, "");
     run("settings syntax att");
-    EXPECT_EQ(recorder_.told, "notice: 'syntax' has no effect in this version\n");
+    EXPECT_EQ(recorder_.told, "");
+    run("settings linkloss go");
+    EXPECT_EQ(recorder_.told, "notice: 'linkloss' has no effect in this version\n");
     Settings other;
     EXPECT_TRUE(other.use_file(path("new/settings.toml")).empty());
     EXPECT_FALSE(other.is_on(Setting::kAutoUnpause));

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// x, lm, .sym: the names of the kernel and its modules.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "commands/evaluation.hpp"
+#include "commands/symbol_names.hpp"
+
+namespace ringside::commands {
+namespace {
+
+/// "vmlinux" of "vmlinux!schedule".
+std::string_view module_of(const debuggee::Symbol& symbol) {
+    return std::string_view{symbol.name}.substr(0, symbol.name.find('!'));
+}
+
+/// What one module's symbols tell of it.
+struct Module {
+    u64 first = ~u64{0};  ///< its lowest address
+    u64 last = 0;         ///< the highest
+    u64 count = 0;
+};
+
+debuggee::Reply<std::map<std::string, Module, std::less<>>> list_modules(
+    debuggee::Debuggee& debuggee) {
+    const auto symbols = debuggee.symbols("*!*");
+    if (!symbols)
+        return symbols.failure();
+    std::map<std::string, Module, std::less<>> modules;
+    for (const debuggee::Symbol& symbol : *symbols) {
+        const std::string_view name = module_of(symbol);
+        auto found = modules.find(name);
+        if (found == modules.end())
+            found = modules.emplace(name, Module{}).first;
+        Module& module = found->second;
+        ++module.count;
+        // Absolute ones (per-CPU offsets, and constants) lie nowhere.
+        if (symbol.type == 'A' || symbol.type == 'a' || symbol.address >> 63 == 0)
+            continue;
+        module.first = std::min(module.first, symbol.address);
+        module.last = std::max(module.last, symbol.address);
+    }
+    return modules;
+}
+
+Outcome run_examine(Session& session, const Invocation& invocation) {
+    if (!session.require_connection(invocation))
+        return Outcome::kFailed;
+    const Token& word = invocation.words[0];
+    const std::size_t mark = word.text.find('!');
+    if (word.text.size() >= sizeof(rs_symbol_list::pattern) || mark == 0 ||
+        mark + 1 == word.text.size() || word.text.find('!', mark + 1) != std::string::npos)
+        return session.fail(invocation, {"bad pattern " + in_quotes(word.text), word.begin,
+                                         mark + 1 == word.text.size() && mark != 0
+                                             ? "a '*' behind the '!' stands for all its names"
+                                             : ""});
+    const auto symbols = session.debuggee().symbols(word.text);
+    if (!symbols)
+        return session.request_failed(symbols.failure());
+    if (symbols->empty())
+        return session.fail(
+            invocation,
+            {"no symbol matches " + in_quotes(word.text), word.begin,
+             word.text.find('*') == std::string::npos
+                 ? "'*' stands for anything, '?' for one character; names keep their case"
+                 : "'lm' lists the modules; names keep their case"});
+    std::string text;
+    for (const debuggee::Symbol& symbol : *symbols)
+        text += fmt::format("{}  {}\n", address_text(symbol.address), symbol.name);
+    session.output().text(text);
+    return Outcome::kOk;
+}
+
+Outcome run_modules(Session& session, const Invocation& invocation) {
+    if (!session.require_connection(invocation))
+        return Outcome::kFailed;
+    const auto parts = Parts::split(session, invocation, {"m", "pid"});
+    if (!parts)
+        return Outcome::kFailed;
+    const std::span<const Token> names = parts->behind("m");
+    if (names.size() > 1)
+        return session.wrong_use(invocation, &names[1]);
+    if (parts->front().size() > 1)
+        return session.wrong_use(invocation, &parts->front()[1]);
+    if (!parts->front().empty() && !same_word(parts->front()[0].text, "km")) {
+        const Token& kind = parts->front()[0];
+        if (!same_word(kind.text, "um"))
+            return session.wrong_use(invocation, &kind);
+        return session.fail(invocation, {"modules of processes are not listed in this version",
+                                         kind.begin, "'lm km' lists those of the kernel"});
+    }
+    if (const auto pid = parts->behind("pid"); !pid.empty())
+        return session.fail(invocation, {"'pid' goes with 'um': the kernel's modules are the same "
+                                         "for all processes",
+                                         pid[0].begin,
+                                         {}});
+    const auto modules = list_modules(session.debuggee());
+    if (!modules)
+        return session.request_failed(modules.failure());
+
+    std::vector<std::pair<std::string, Module>> rows;
+    for (const auto& [name, module] : *modules)
+        if (module.last != 0 && (names.empty() || lower_case(name).find(lower_case(
+                                                      names[0].text)) != std::string::npos))
+            rows.emplace_back(name, module);
+    if (rows.empty())
+        return session.fail(invocation,
+                            {names.empty() ? "no modules" : "no module is called that",
+                             names.empty() ? std::nullopt : std::optional{names[0].begin},
+                             names.empty() ? "" : "'lm' lists them all"});
+    std::ranges::sort(rows, {}, [](const auto& row) { return row.second.first; });
+    // Symbols do not tell which file a module came from.
+    std::string text = "kernel mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n";
+    for (const auto& [name, module] : rows)
+        text += fmt::format("{}\t{:x}\t{:<24}\t-\n", address_text(module.first),
+                            module.last - module.first, name);
+    session.output().text(text);
+    return Outcome::kOk;
+}
+
+Outcome run_symbol_tables(Session& session, const Invocation& invocation) {
+    const Token& word = invocation.words[0];
+    const bool loads = same_word(word.text, "load") || same_word(word.text, "reload");
+    if (!loads && !same_word(word.text, "table"))
+        return session.wrong_use(invocation, &word);
+    if (!session.require_connection(invocation))
+        return Outcome::kFailed;
+    const auto modules = list_modules(session.debuggee());
+    if (!modules)
+        return session.request_failed(modules.failure());
+    u64 total = 0;
+    std::string text;
+    for (const auto& [name, module] : *modules) {
+        total += module.count;
+        text += fmt::format("{:<24} {}\n", name, module.count);
+    }
+    session.output().text(loads ? fmt::format("{} symbols of {} modules\n", total, modules->size())
+                                : text);
+    return Outcome::kOk;
+}
+
+constexpr CommandSpec kCommands[] = {
+    {.name = "x",
+     .syntax = "x PATTERN\nx MODULE!PATTERN",
+     .summary = "looks for symbols by name",
+     .help =
+         "'*' stands for anything, '?' for one character; letter case counts. Without a module\n"
+         "those of the kernel itself ('vmlinux', also called 'nt') are meant.\n\n"
+         "examples:\n"
+         "    x schedule\n"
+         "    x vmlinux!*_interrupt\n"
+         "    x *!*irq*\n",
+     .least_words = 1,
+     .most_words = 1,
+     .run = run_examine},
+    {.name = "lm",
+     .syntax = "lm [km] [m NAME]",
+     .summary = "lists the kernel and its modules",
+     .help = "NAME is a part of the name. Where a module starts and how large it is are told by\n"
+             "its first and last symbol. Modules of processes ('um') are not in this version.\n\n"
+             "examples:\n    lm\n    lm km m nvme\n",
+     .keywords = "km um m pid",
+     .is_free_form = true,
+     .run = run_modules},
+    {.name = ".sym",
+     .syntax = ".sym table\n.sym load\n.sym reload",
+     .summary = "counts the symbols of each module",
+     .help = "Symbols are those of the debuggee's own table (/proc/kallsyms), asked for whenever\n"
+             "they are needed: 'load' and 'reload' only say how many there are now.\n\n"
+             "examples:\n    .sym table\n    .sym reload\n",
+     .keywords = "table load reload",
+     .least_words = 1,
+     .most_words = 1,
+     .run = run_symbol_tables},
+};
+
+}  // namespace
+
+std::span<const CommandSpec> symbol_commands() {
+    return kCommands;
+}
+
+}  // namespace ringside::commands

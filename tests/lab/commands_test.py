@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands that look at a live machine, against what it says itself (specification section 14)."""
+
+import re
+
+ADDRESS = r"[0-9a-f]{8}`[0-9a-f]{8}"
+
+
+def address_of(lab, name):
+    """As /proc/kallsyms has it."""
+    return int(lab.out(f"grep -m1 ' {name}$' /proc/kallsyms").split()[0], 16)
+
+
+def text_of(address):
+    return f"{address >> 32:08x}`{address & 0xffffffff:08x}"
+
+
+def output(lab, *commands):
+    return lab.debugger(*commands).stdout
+
+
+def test_memory_is_shown_by_name_and_by_number(lab):
+    """The kernel's banner, in bytes and in words, through an expression, and physically."""
+    banner = address_of(lab, "linux_banner")
+    version = lab.out("cat /proc/version")
+    text = output(lab, "db linux_banner l 40", f"db {banner:x} l 40", "db vmlinux!linux_banner+10 l 30")
+    rows = [line for line in text.splitlines() if re.match(ADDRESS, line)]
+    assert rows[:4] == rows[4:8] and rows[1:4] == rows[8:11]
+    assert rows[0].startswith(f"{text_of(banner)}  {version[:16].encode().hex(' ').upper()}  ")
+    assert "".join(row[-16:] for row in rows[:4]) == version[:64]
+    physical = re.search(ADDRESS, output(lab, "!va2pa linux_banner")).group().replace("`", "")
+    assert f"#\t{text_of(int(physical, 16))}  {version[:4].encode().hex(' ').upper()} " in \
+        output(lab, f"!db {physical} l 4")
+    back = output(lab, f"!pa2va {physical}")
+    assert version[:16] in output(lab, f"db {re.search(ADDRESS, back).group()} l 10")
+    found = output(lab, f"sb {banner:x} l 100 {version[:9].encode().hex(' ')}")
+    assert f"{text_of(banner)}\n" in found
+
+
+def test_memory_that_is_not_there_says_so(lab):
+    result = lab.debugger("dq 1000", "eb 1000 1", check=False)
+    assert result.returncode == 1
+    assert re.search(r"err, cannot read 00000000`00001000: no page table entry at level \d \(entry 0\)", result.stderr)
+    assert re.search(r"err, cannot write 00000000`00001000: no page table entry at level \d \(entry 0\)", result.stderr)
+
+
+def test_code_is_shown_with_names(lab):
+    schedule = address_of(lab, "schedule")
+    lines = output(lab, "u schedule l 30").splitlines()
+    at = lines.index("vmlinux!schedule:")
+    assert lines[at + 1].startswith(text_of(schedule) + "    ")
+    assert re.search(r"call vmlinux!\S+ \(0xffffffff[0-9a-f]+\)", output(lab, "u schedule l 100"))
+    assert "(bad)" not in output(lab, "u schedule l 1000")
+
+
+def test_symbols_and_modules(lab):
+    assert f"{text_of(address_of(lab, 'schedule'))}  vmlinux!schedule\n" in output(lab, "x schedule")
+    modules = output(lab, "lm")
+    assert re.search(rf"^{ADDRESS}\t[0-9a-f]+\tvmlinux", modules, re.M)
+    for line in lab.out("cat /proc/modules").splitlines():
+        assert re.search(rf"^{ADDRESS}\t[0-9a-f]+\t{line.split()[0]} ", modules, re.M)
+    kallsyms = int(lab.out("wc -l < /proc/kallsyms"))
+    counted = int(re.search(r"(\d+) symbols of \d+ modules", output(lab, ".sym reload")).group(1))
+    assert 0.95 * kallsyms <= counted <= kallsyms + 10
+
+
+def test_registers_of_the_processor(lab):
+    """MSRs of each core; one that faults is told."""
+    entry = address_of(lab, "entry_SYSCALL_64")
+    text = output(lab, "rdmsr c0000082")
+    for core in range(lab.cores()):
+        assert f"core : 0x{core:x} - msr[c0000082] = {text_of(entry)}\n" in text
+    strange = lab.debugger("rdmsr 12345678", check=False)  # emulators have every MSR, and 0 in it
+    assert "err, msr 12345678 not readable (c0001030)" in strange.stderr or \
+        "core : 0x0 - msr[12345678] = 00000000`00000000\n" in strange.stdout
+
+
+def test_interrupt_controllers(lab):
+    text = output(lab, "!apic", "!ioapic")
+    assert re.search(r"^\*\*\*  \(X2?APIC Mode\) PHYSICAL LAPIC ID = \d+, .*\(SW: 'Enabled'\)$", text, re.M)
+    assert re.search(r"LVT_TMR  = 0x[0-9a-f]*ec,", text)
+    assert "IoApic @ fec00000" in text
+    assert re.search(r"^Inti00\.: ", text, re.M)
+
+
+def test_tasks(lab):
+    text = output(lab, ".process list")
+    names = re.findall(r"Process Id: ([0-9a-f]+)\tPage Table: \S+\tImage: (.*)", text)
+    assert ("0001", lab.out("cat /proc/1/comm").strip()) in names
+    assert ("0002", "kthreadd") in names
+    task = re.search(rf"PROCESS\t({ADDRESS})\n\tProcess Id: 0001\t", text).group(1)
+    assert f"\tTHREAD\t{task} (1.1)\t" in output(lab, f".thread list process {task}")
+    assert re.search(r"^process id: [0-9a-f]+\nprocess \(task_struct\): ", output(lab, ".process"), re.M)
+
+
+def test_scripts_know_symbols(lab):
+    assert f"{address_of(lab, 'schedule'):x}\n" in output(lab, "print vmlinux!schedule")

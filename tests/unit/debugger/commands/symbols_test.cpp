@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// x, lm, .sym and the names of addresses.
+#include "commands/symbol_names.hpp"
+#include "support/look_session.hpp"
+
+namespace ringside::commands {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST(Symbols, AreReadAsTheKernelWritesThem) {
+    const SymbolPlace place = parse_symbol("irq+0x10/0x40 [nvme]");
+    EXPECT_EQ(place.name, "nvme!irq");
+    EXPECT_EQ(place.offset, 0x10u);
+    EXPECT_EQ(place.size, 0x40u);
+    EXPECT_EQ(place.text(), "nvme!irq+0x10");
+    EXPECT_EQ(parse_symbol("schedule+0x0/0x120").text(), "vmlinux!schedule");
+    EXPECT_EQ(parse_symbol("schedule").text(), "vmlinux!schedule");
+    EXPECT_EQ(kernel_name("jiffies"), "jiffies");
+    EXPECT_EQ(kernel_name("vmlinux!jiffies"), "jiffies");
+    EXPECT_EQ(kernel_name("nt!jiffies"), "jiffies");
+    EXPECT_EQ(kernel_name("nvme!irq"), "nvme:irq");
+}
+
+class SymbolCommands : public test::LookSession {
+protected:
+    SymbolCommands() {
+        EXPECT_TRUE(session_.debuggee().connect_local(machine_.opener(module_.opener())).ok());
+    }
+};
+
+TEST_F(SymbolCommands, AreFoundByPattern) {
+    EXPECT_EQ(run("x schedule"), "ffffffff`81000000  vmlinux!schedule\n");
+    EXPECT_EQ(run("x vmlinux!*i?l*"), "ffffffff`81000040  vmlinux!default_idle\n");
+    EXPECT_EQ(run("x *!*irq*"), "ffffffff`c0001000  nvme!nvme_irq\n");
+    EXPECT_EQ(fail("x Schedule"),
+              "err, no symbol matches 'Schedule'\nx Schedule\n  ^\n"
+              "hint: '*' stands for anything, '?' for one character; names keep their case\n");
+    EXPECT_THAT(fail("x nosuch!*"), HasSubstr("hint: 'lm' lists the modules"));
+    EXPECT_THAT(fail("x vmlinux!"), HasSubstr("bad pattern 'vmlinux!'"));
+    EXPECT_THAT(fail("x !a"), HasSubstr("bad pattern"));
+    EXPECT_THAT(fail("x a!b!c"), HasSubstr("bad pattern"));
+    EXPECT_THAT(fail("x " + std::string(300, 'a')), HasSubstr("bad pattern"));
+    EXPECT_THAT(fail("x"), StartsWith("err, wrong use of 'x'"));
+}
+
+TEST_F(SymbolCommands, ModulesAreListed) {
+    machine_.symbols.push_back({0x1000, "vmlinux!cpu_info", 8, 'A'});  // per CPU: lies nowhere
+    machine_.symbols.push_back({0xffff'ffff'c000'1200, "nvme!nvme_exit", 0x10, 't'});
+    EXPECT_EQ(run("lm"),
+              "kernel mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n"
+              "ffffffff`81000000\t1a06c00\tvmlinux                 \t-\n"
+              "ffffffff`c0001000\t200\tnvme                    \t-\n");
+    EXPECT_EQ(run("lm km m NV"),
+              "kernel mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n"
+              "ffffffff`c0001000\t200\tnvme                    \t-\n");
+    EXPECT_EQ(fail("lm m ext4"),
+              "err, no module is called that\nlm m ext4\n     ^\nhint: 'lm' lists them all\n");
+    EXPECT_EQ(fail("lm um pid 1"),
+              "err, modules of processes are not listed in this version\nlm um pid 1\n   ^\n"
+              "hint: 'lm km' lists those of the kernel\n");
+    EXPECT_THAT(fail("lm km pid 1"), StartsWith("err, 'pid' goes with 'um'"));
+    EXPECT_THAT(fail("lm xx"), StartsWith("err, wrong use of 'lm'\nlm xx\n   ^\n"));
+    EXPECT_THAT(fail("lm m"), StartsWith("err, wrong use of 'lm'\n"));
+}
+
+TEST_F(SymbolCommands, AreCounted) {
+    EXPECT_EQ(run(".sym table"), "nvme                     1\nvmlinux                  3\n");
+    EXPECT_EQ(run(".sym load"), "4 symbols of 2 modules\n");
+    EXPECT_EQ(run(".sym reload"), "4 symbols of 2 modules\n");
+    EXPECT_THAT(fail(".sym unload"), StartsWith("err, wrong use of '.sym'"));
+    EXPECT_THAT(fail(".sym"), StartsWith("err, wrong use of '.sym'"));
+}
+
+TEST_F(SymbolCommands, NeedAConnection) {
+    session_.disconnect();
+    for (const char* command : {"x schedule", "lm", ".sym table"})
+        EXPECT_THAT(fail(command), StartsWith("err, not connected to a debuggee\n"));
+}
+
+}  // namespace
+}  // namespace ringside::commands
