@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -138,10 +139,10 @@ protected:
         request.size = sizeof request;
         request.total_len = image.size();
         std::memcpy(image.data(), &request, sizeof request);
-        std::memcpy(image.data() + sizeof request, data.data(), data.size());
+        std::copy(data.begin(), data.end(), image.begin() + sizeof request);
         const u32 error = inspect::answer(vcpu, number, image);
         std::memcpy(&request, image.data(), sizeof request);
-        std::memcpy(data.data(), image.data() + sizeof request, data.size());
+        std::copy(image.begin() + sizeof request, image.end(), data.begin());
         EXPECT_EQ(request.error, error);
         return error;
     }

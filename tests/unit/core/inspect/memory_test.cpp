@@ -28,7 +28,8 @@ protected:
         request.unit = request.unit ? request.unit : 1;
         result = ask(RS_NR_MEM, request, data);
         std::vector<u64> hits(request.hit_count);
-        std::memcpy(hits.data(), data.data(), hits.size() * 8);
+        for (usize i = 0; i < hits.size(); ++i)
+            std::memcpy(&hits[i], data.data() + i * sizeof(u64), sizeof(u64));
         return hits;
     }
     void put(Gva at, const std::string& text) {

@@ -19,7 +19,8 @@ protected:
         request.next = next;
         result = ask(RS_NR_TASKS, request, data);
         std::vector<rs_task> all(request.count);
-        std::memcpy(all.data(), data.data(), all.size() * sizeof(rs_task));
+        for (usize i = 0; i < all.size(); ++i)
+            std::memcpy(&all[i], data.data() + i * sizeof(rs_task), sizeof(rs_task));
         return all;
     }
     static std::vector<u32> pids(const std::vector<rs_task>& tasks) {
