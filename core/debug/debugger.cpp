@@ -83,12 +83,13 @@ u32 Debugger::open(vcpu::Vcpu& vcpu) {
     if (setup.port != 0) {
         // From here on the UART interrupts by NMI, whatever the guest does with its interrupt
         // flag. Where that cannot be the kernel's timer looks after the link.
-        const u32 apic_id = machine.vcpus[0] != nullptr ? machine.vcpus[0]->apic_id : vcpu.apic_id;
+        const vcpu::Vcpu& bell = machine.vcpus[0] != nullptr ? *machine.vcpus[0] : vcpu;
+        bell_core_ = bell.core;
         vcpu::InterruptControllers hardware{vcpu};
         apic::NmiRoute route = apic::NmiRoute::kImpossible;
         for (u32 tries = 0; tries < 20; ++tries)
             if (hardware.while_others_stand(
-                    [&] { route = apic::route_as_nmi(hardware, u8(setup.irq), apic_id); }))
+                    [&] { route = apic::route_as_nmi(hardware, u8(setup.irq), bell.apic_id); }))
                 break;
         if (route == apic::NmiRoute::kInUse)
             return RS_ERR_PORT_IN_USE;
@@ -139,26 +140,22 @@ bool Debugger::is_attached() const {
 
 bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
     event::CoreState& state = *vcpu.core_state;
-    const bool is_operating = vcpu::operates(vcpu);
-    if (is_operating)
-        return has_nmi && has_doorbell_;
+    const bool may_be_bell = has_nmi && has_doorbell_ && vcpu.core == bell_core_;
+    if (vcpu::operates(vcpu))
+        return may_be_bell;
     const bool has_work = has_nmi || state.has_link_news || has_output_.load() ||
                           (setup.kind == RS_LINK_SHARED_MEMORY && shared_.has_input());
     if (!has_work || !try_lock())
-        return has_nmi && has_doorbell_;
+        return may_be_bell;
     state.has_link_news = false;
-    bool was_ours = false;
-    if (has_nmi && uart_.is_open())
-        was_ours = take_interrupts();
+    const bool was_ours = has_nmi && uart_.is_open() && take_interrupts(vcpu);
     serve(vcpu);
-    if (was_ours)
-        (void)take_interrupts();
     has_output_.store(!queue_.is_drained());
     uart_.want_transmit_interrupt(setup.kind == RS_LINK_SERIAL && !queue_.is_drained());
     const bool wants_halt = wants_halt_ && !vcpu::is_halted(*vcpu.machine);
     wants_halt_ = false;
     const u64 now = x86::read_tsc();
-    const bool is_echo = has_nmi && has_doorbell_ && now - interrupt_tsc_ < kEchoMs * ticks_per_ms_;
+    const bool is_echo = may_be_bell && now - interrupt_tsc_ < kEchoMs * ticks_per_ms_;
     unlock();
     if (wants_halt) {
         vcpu::HaltReason reason{.reason = RS_HALT_REQUEST, .tsc = now};
@@ -167,22 +164,30 @@ bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
     return was_ours || is_echo;
 }
 
-/// Reads the UART until it asks for nothing any more: its line must fall, or no edge follows.
-bool Debugger::take_interrupts() {
+/// Serves the UART until it asks for nothing any more: its line must fall, or no edge follows.
+bool Debugger::take_interrupts(vcpu::Vcpu& vcpu) {
+    constexpr u32 kMostRounds = 1000;
     bool was_any = false;
-    for (u32 rounds = 0; rounds < 64; ++rounds) {
-        const bool is_pending = uart_.take_interrupt();
-        if (!is_pending)
-            break;
+    for (u32 rounds = 0; rounds < kMostRounds && uart_.take_interrupt(); ++rounds) {
         was_any = true;
         interrupt_tsc_ = x86::read_tsc();
-        if (setup.kind == RS_LINK_SERIAL)
-            break;  // what came is read by who reads the link
-        u8 bells[16];
-        while (uart_.read(bells, sizeof bells) != 0) {
+        if (setup.kind == RS_LINK_SERIAL) {
+            serve(vcpu);
+            continue;
         }
+        u8 bells[16];
+        (void)uart_.read(bells, sizeof bells);
+        serve(vcpu);
     }
     return was_any;
+}
+
+/// Somebody rang for what was heard anyway.
+void Debugger::drain_bell() {
+    constexpr u32 kMostRounds = 1000;
+    u8 bells[64];
+    for (u32 rounds = 0; rounds < kMostRounds && uart_.take_interrupt(); ++rounds)
+        (void)uart_.read(bells, sizeof bells);
 }
 
 void Debugger::pump() {
@@ -391,6 +396,10 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     leaves_loop_ = false;
     if (runs)
         pools_.refill(setup.reserve->free_bytes());
+    // What interrupts came while the link was listened to all the time were for nothing.
+    interrupt_tsc_ = x86::read_tsc();
+    if (uart_.is_open() && setup.kind != RS_LINK_SERIAL)
+        drain_bell();
     if (uart_.is_open())
         uart_.want_transmit_interrupt(setup.kind == RS_LINK_SERIAL && !queue_.is_drained());
     unlock();

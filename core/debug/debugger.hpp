@@ -56,7 +56,7 @@ struct Setup {
     event::Registry* registry = nullptr;
     event::Reserve* reserve = nullptr;
     HaltedMemory::Parts memory = {};
-    ring::Consumer* consumers = nullptr;  ///< of the cores' link rings
+    ring::Consumer* consumers = nullptr;              ///< of the cores' link rings
     RootPointer<const symbols::SymbolTable> symbols;  ///< may be null
     rs_version version = {};
 };
@@ -111,7 +111,8 @@ private:
 
     link::ByteStream& stream();
     bool is_attached() const;
-    bool take_interrupts();
+    bool take_interrupts(vcpu::Vcpu& vcpu);
+    void drain_bell();
     void end_route(vcpu::Vcpu& vcpu);
     void resume(vcpu::Vcpu& vcpu, u32 how);
     void look_after_link(vcpu::Vcpu& vcpu);
@@ -172,6 +173,7 @@ private:
     u64 interrupt_tsc_ = 0;                ///< of the UART's last interrupt
     std::atomic<bool> has_output_{false};  ///< frames wait to be sent
     bool has_doorbell_ = false;            ///< the UART interrupts by NMI
+    u32 bell_core_ = 0;                    ///< the core that the UART's NMI comes to
     bool has_session_ = false;             ///< a debugger has introduced itself
     bool wants_halt_ = false;
     bool goes_on_alone_ = false;  ///< 'settings linkloss go'
@@ -180,7 +182,7 @@ private:
     u8 nonce_[32] = {};  ///< of its HELLO
     Reply reply_;        ///< to its last request
     u32 run_how_ = 0;
-    u32 next_core_ = 0;   ///< the one to operate next
+    u32 next_core_ = 0;         ///< the one to operate next
     bool leaves_loop_ = false;  ///< the machine is to run
     u8 batch_[0x4000] = {};
     event::Registration registration_;

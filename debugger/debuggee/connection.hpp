@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include "debuggee/debug_options.hpp"
 #include "debuggee/failure.hpp"
 #include "debuggee/line_options.hpp"
 #include "debuggee/message.hpp"
@@ -24,6 +25,8 @@ namespace ringside::debuggee {
 struct ConnectionEvents {
     MessageHandler on_message;
     std::function<void(const std::string& reason)> on_lost;
+    std::function<void(const rs_halt& halt)> on_halt;            ///< of a debug link
+    std::function<void(const std::string& sentence)> on_notice;  ///< the same
 };
 
 class Connection {
@@ -41,6 +44,8 @@ public:
     virtual void close() = 0;
     virtual bool is_open() const = 0;
     virtual bool is_remote() const = 0;
+    /// Whether root mode of a debuggee is at the other end (Debugger Mode).
+    virtual bool is_debug_link() const { return false; }
     /// Of the open device, which stays the connection's; -1 where it is not on this machine.
     virtual int descriptor() const { return -1; }
     virtual std::string name() const = 0;
@@ -65,5 +70,9 @@ ConnectionResult open_remote(transport::Loop& loop, const std::string& host, std
 /// @param line  an open one; kept and given back by the connection
 ConnectionResult open_on_line(transport::Loop& loop, transport::SerialLine line,
                               const LineOptions& options, ConnectionEvents events);
+
+/// Becomes the debugger of a machine that was prepared for Debugger Mode, or will be.
+ConnectionResult open_debug(transport::Loop& loop, const DebugOptions& options,
+                            ConnectionEvents events);
 
 }  // namespace ringside::debuggee

@@ -51,6 +51,14 @@ void Debuggee::on_message(MessageHandler handler) {
     on_message_ = std::move(handler);
 }
 
+void Debuggee::on_halt(std::function<void(const rs_halt&)> handler) {
+    on_halt_ = std::move(handler);
+}
+
+void Debuggee::on_notice(std::function<void(const std::string&)> handler) {
+    on_notice_ = std::move(handler);
+}
+
 void Debuggee::on_lost(std::function<void(const std::string&)> handler) {
     on_lost_ = std::move(handler);
 }
@@ -61,6 +69,16 @@ ConnectionEvents Debuggee::events() {
                 [this](const std::string& reason) {
                     if (is_introduced_ && on_lost_)
                         on_lost_(reason);
+                },
+            .on_halt =
+                [this](const rs_halt& halt) {
+                    if (on_halt_)
+                        on_halt_(halt);
+                },
+            .on_notice =
+                [this](const std::string& sentence) {
+                    if (on_notice_)
+                        on_notice_(sentence);
                 }};
 }
 
@@ -111,6 +129,11 @@ ConnectFailure Debuggee::connect_serial(const std::string& path, const LineOptio
     return adopt(open_on_line(loop_, std::move(line), options, events()));
 }
 
+ConnectFailure Debuggee::connect_debug(const DebugOptions& options) {
+    disconnect();
+    return adopt(open_debug(loop_, options, events()));
+}
+
 /// Makes a new connection ours if the module at its end speaks our version.
 ConnectFailure Debuggee::adopt(ConnectionResult result) {
     if (!result.failure)
@@ -158,6 +181,38 @@ bool Debuggee::is_connected() const {
 
 bool Debuggee::is_remote() const {
     return is_connected() && connection_->is_remote();
+}
+
+bool Debuggee::is_debug_link() const {
+    return is_connected() && connection_->is_debug_link();
+}
+
+Reply<rs_prepare> Debuggee::prepare(const rs_prepare& request) {
+    return request_structure(RS_IOC_PREPARE, request);
+}
+
+Reply<rs_run> Debuggee::run(std::uint32_t how, std::uint64_t until) {
+    return request_structure(RS_IOC_RUN, rs_run{.how = how, .until = until});
+}
+
+Reply<rs_pause> Debuggee::pause() {
+    return request_structure(RS_IOC_PAUSE, rs_pause{});
+}
+
+Reply<rs_switch_core> Debuggee::switch_core(std::uint32_t core) {
+    return request_structure(RS_IOC_SWITCH_CORE, rs_switch_core{.core = core});
+}
+
+Reply<rs_halt_state> Debuggee::halt_state() {
+    return request_structure(RS_IOC_HALT_STATE, rs_halt_state{});
+}
+
+Reply<rs_event_sc> Debuggee::short_circuit(bool ignores) {
+    return request_structure(RS_IOC_SHORT_CIRCUIT, rs_event_sc{.ignores = ignores ? 1u : 0u});
+}
+
+Reply<rs_prealloc> Debuggee::preallocate(std::uint32_t type, std::uint32_t count) {
+    return request_structure(RS_IOC_PREALLOC, rs_prealloc{.type = type, .count = count});
 }
 
 std::string Debuggee::name() const {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "debuggee/debug_options.hpp"
 #include "debuggee/event_image.hpp"
 #include "debuggee/failure.hpp"
 #include "debuggee/line_options.hpp"
@@ -89,11 +90,19 @@ public:
     /// Connects to an agent at the other end of a line.
     /// @param path  of a serial port or a unix socket (transport::open_serial())
     ConnectFailure connect_serial(const std::string& path, const LineOptions& options);
+    /// Becomes the debugger of a machine at the end of a debug link.
+    ConnectFailure connect_debug(const DebugOptions& options);
+    /// Called when a machine at the end of a debug link has halted; may not make requests.
+    void on_halt(std::function<void(const rs_halt& halt)> handler);
+    /// Called with what the user should know of the link, a sentence.
+    void on_notice(std::function<void(const std::string& sentence)> handler);
     /// Ends the connection; the module clears our events.
     void disconnect();
 
     bool is_connected() const;
     bool is_remote() const;
+    /// Whether this is Debugger Mode: root mode answers.
+    bool is_debug_link() const;
     /// "192.168.1.10:50000" or "serial /dev/ttyS1" of a remote debuggee, "local", or "" without
     /// one.
     std::string name() const;
@@ -146,6 +155,23 @@ public:
     /// Addresses of interrupt handlers `first` and following, `count` of them, and the core whose
     /// table it is.
     Reply<rs_idt> idt(std::uint32_t first, std::uint32_t count);
+
+    // Debugger Mode.
+
+    /// Makes the machine whose device this is a debuggee, or with kind 0 ends that.
+    Reply<rs_prepare> prepare(const rs_prepare& request);
+    /// Lets a halted machine go on; a step's end is told by on_halt().
+    /// @param how  RS_RUN_*
+    Reply<rs_run> run(std::uint32_t how, std::uint64_t until = 0);
+    /// Has a running one halt, which on_halt() tells.
+    Reply<rs_pause> pause();
+    /// Has another core operate, which on_halt() tells.
+    Reply<rs_switch_core> switch_core(std::uint32_t core);
+    Reply<rs_halt_state> halt_state();
+    /// The verdict on the interrupt an event has the machine halted at (SC-6).
+    Reply<rs_event_sc> short_circuit(bool ignores);
+    /// @param count  objects to add to the pool `type`, 0 only tells
+    Reply<rs_prealloc> preallocate(std::uint32_t type, std::uint32_t count);
 
     /// Asks for a core's ring, and hands back what was read of it (ringside/ring.h).
     Reply<rs_ring> ring(const rs_ring& request);
@@ -212,6 +238,8 @@ private:
     transport::Loop& loop_;
     MessageHandler on_message_;
     std::function<void(const std::string&)> on_lost_;
+    std::function<void(const rs_halt&)> on_halt_;
+    std::function<void(const std::string&)> on_notice_;
     std::optional<std::chrono::milliseconds> timeout_;
     std::shared_ptr<Connection> connection_;
     rs_version identity_{};

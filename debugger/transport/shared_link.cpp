@@ -102,11 +102,13 @@ class Bridge final : public SharedMemoryBridge {
 public:
     /// @param file  locked for as long as we live
     /// @param stop  an eventfd
-    Bridge(UniqueFd file, std::unique_ptr<Mapping> memory, UniqueFd socket, UniqueFd stop)
+    Bridge(UniqueFd file, std::unique_ptr<Mapping> memory, UniqueFd socket, UniqueFd stop,
+           UniqueFd bell)
         : file_{std::move(file)},
           memory_{std::move(memory)},
           socket_{std::move(socket)},
-          stop_{std::move(stop)} {
+          stop_{std::move(stop)},
+          bell_{std::move(bell)} {
         const WithoutSignals without_signals;
         thread_ = std::thread{[this] { run(); }};
     }
@@ -155,16 +157,25 @@ private:
             return false;
         }
         bool is_moved = receive();
-        if (!to_memory_.is_empty())
-            is_moved |= to_memory_.empty([this](const std::uint8_t* from, std::size_t count) {
+        if (!to_memory_.is_empty() &&
+            to_memory_.empty([this](const std::uint8_t* from, std::size_t count) {
                 return stream_.write(from, count);
-            });
+            })) {
+            ring_bell();
+            is_moved = true;
+        }
         if (to_socket_.is_empty())
             is_moved |= to_socket_.fill(
                 [this](std::uint8_t* to, std::size_t count) { return stream_.read(to, count); });
         if (!to_socket_.is_empty())
             is_moved |= send();
         return is_moved;
+    }
+
+    /// One that is full has rung.
+    void ring_bell() {
+        if (bell_)
+            (void)::send(bell_.get(), "\a", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
 
     /// Forgets the debuggee and what was on its way to and from it.
@@ -219,9 +230,11 @@ private:
             (void)receive();
             if (to_memory_.is_empty() || !stream_.is_attached() || !stream_.is_current())
                 return;
-            if (!to_memory_.empty([this](const std::uint8_t* from, std::size_t count) {
+            if (to_memory_.empty([this](const std::uint8_t* from, std::size_t count) {
                     return stream_.write(from, count);
                 }))
+                ring_bell();
+            else
                 std::this_thread::sleep_for(kBusyWait);
         } while (Clock::now() < deadline);
     }
@@ -230,6 +243,7 @@ private:
     std::unique_ptr<Mapping> memory_;
     UniqueFd socket_;
     UniqueFd stop_;
+    UniqueFd bell_;
     link::SharedStream stream_;
     Pending to_memory_;
     Pending to_socket_;
@@ -248,7 +262,7 @@ SharedLink failed(const std::string& path, int error_number, const std::string& 
 
 }  // namespace
 
-SharedLink open_shared_link(const std::string& path) {
+SharedLink open_shared_link(const std::string& path, UniqueFd bell) {
     // Non-blocking for what turns out not to be a file.
     UniqueFd file{::open(path.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC)};
     if (!file)
@@ -279,7 +293,7 @@ SharedLink open_shared_link(const std::string& path) {
         return failed(path, errno);
     try {
         link.bridge = std::make_unique<Bridge>(std::move(file), std::move(memory),
-                                               std::move(socket), std::move(stop));
+                                               std::move(socket), std::move(stop), std::move(bell));
     } catch (const std::system_error& error) {  // no thread to be had
         return failed(path, error.code().value());
     }

@@ -36,6 +36,8 @@ struct SharedLink {
 /// SIGBUS, as with any mapping.
 ///
 /// @param path  a regular file (in /dev/shm, say), or the resource file of a PCI device
-SharedLink open_shared_link(const std::string& path);
+/// @param bell  a stream that tells a running debuggee to look, by a byte whenever something was
+///              sent; none: the debuggee looks by itself now and then
+SharedLink open_shared_link(const std::string& path, UniqueFd bell = {});
 
 }  // namespace ringside::transport
