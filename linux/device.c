@@ -331,6 +331,7 @@ static long fixed_ioctl(struct client *client, u32 number, size_t known, void __
 		/* It has the fields the caller left out. */
 		request->registers.size = known;
 		error = rs_core_look(number, request, known);
+		request->registers.size = size;
 		break;
 	}
 	mutex_unlock(&rs_core_mutex);

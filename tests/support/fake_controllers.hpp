@@ -19,6 +19,7 @@ public:
             u64 entry = 0x1'0000;  ///< masked, as after reset
             bool is_asserted = false;
         };
+        u32 id = 0;
         u32 version = 0x20;
         u32 index = 0;
         std::vector<Pin> pins = std::vector<Pin>(24);
@@ -117,6 +118,8 @@ public:
         IoApic& io = io_apics[number];
         if (which == apic::IoApicRegister::kIndex)
             return io.index;
+        if (io.index == 0)
+            return io.id;
         if (io.index == 1)
             return io.version | u32(io.pins.size() - 1) << 16;
         const u64 whole = io.pins[(io.index - 0x10) / 2].entry;

@@ -72,6 +72,7 @@ struct FakeModule::State {
     int open_failure = 0;
     int read_failure = 0;
     std::function<void(std::uint32_t)> hook;
+    FakeLook look;
 };
 
 namespace {
@@ -123,7 +124,7 @@ public:
                 return error_number_of(eval.error);
             }
             default:
-                return ENOTTY;
+                return FakeLook::is_look(request) ? look(request, argument) : ENOTTY;
         }
     }
 
@@ -188,6 +189,14 @@ private:
         unread_bytes_ += record.size();
         records_.push_back(std::move(record));
         wake();
+    }
+
+    int look(std::uint32_t request, std::span<std::byte> argument) {
+        if (state_->is_loaded || request == RS_IOC_SYMBOL_LIST)
+            return error_number_of(state_->look.answer(request, argument));
+        const std::uint32_t error = RS_ERR_NOT_LOADED;
+        std::memcpy(argument.data() + sizeof(error), &error, sizeof(error));
+        return error_number_of(error);
     }
 
     int load(std::span<std::byte> argument, bool wanted) {
@@ -384,6 +393,9 @@ std::uint64_t FakeModule::request_count() const {
 }
 std::uint64_t FakeModule::read_count() const {
     return state_->reads;
+}
+FakeLook& FakeModule::look() {
+    return state_->look;
 }
 rs_version& FakeModule::identity() {
     return state_->identity;

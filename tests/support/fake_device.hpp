@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ringside/ioctl.h"
+#include "support/fake_look.hpp"
 #include "transport/device.hpp"
 
 namespace ringside::test {
@@ -37,6 +38,9 @@ public:
 
     /// What the module says of itself; the test may change it.
     rs_version& identity();
+
+    /// What it says to the requests that look at the machine; all but names need it loaded.
+    FakeLook& look();
 
     /// Sends a record to the file that owns the event. False if it was dropped (ring full: counted,
     /// and announced before the next one that fits) or the event does not exist.

@@ -50,7 +50,9 @@ static const __u32 numbers[] = {
     RS_IOC_VERSION,    RS_IOC_LOAD,         RS_IOC_UNLOAD,      RS_IOC_REGISTER_EVENT,
     RS_IOC_ADD_ACTION, RS_IOC_MODIFY_EVENT, RS_IOC_LIST_EVENTS, RS_IOC_EVENT_STAT,
     RS_IOC_FLUSH,      RS_IOC_RING,         RS_IOC_EVAL,        RS_IOC_IDT,
-    RS_IOC_SYMBOL,     RS_IOC_PROCESS,      RS_IOC_SETTINGS,
+    RS_IOC_SYMBOL,     RS_IOC_PROCESS,      RS_IOC_SETTINGS,    RS_IOC_MEM,
+    RS_IOC_MSR,        RS_IOC_LAPIC,        RS_IOC_IO_APIC,     RS_IOC_REGISTERS,
+    RS_IOC_PAGE_WALK,  RS_IOC_TASKS,        RS_IOC_SYMBOL_LIST,
 };
 
 /* A number that means something somewhere, or none that does. */
@@ -166,6 +168,49 @@ static void fill(struct thread* self, __u32 number) {
             eval->total_len = sizeof *eval + (eval->program_len + 7) / 8 * 8;
             break;
         }
+        case RS_IOC_MEM: {
+            static const __u64 addresses[] = {0, 0x400000, 0xffff888000000000, 0xffffffff81000000,
+                                              0xfffffffffffffff0};
+            struct rs_mem* const mem = (void*)bytes;
+
+            *mem = (struct rs_mem){.total_len = sizeof *mem + below(self, kRoom - 0x100),
+                                   .address = addresses[below(self, 5)] + below(self, 0x10000),
+                                   .length = below(self, 0x4000),
+                                   .operation = below(self, 2) ? RS_MEM_READ : RS_MEM_SEARCH,
+                                   .flags = (__u32)below(self, 2),
+                                   .process_id = below(self, 2) ? RS_ANY : (__u32)below(self, 300),
+                                   .unit = 1u << below(self, 4),
+                                   .pattern_len = (__u32)below(self, 8)};
+            break;
+        }
+        case RS_IOC_MSR:
+            *(struct rs_msr*)bytes = (struct rs_msr){
+                .core = below(self, 2) ? RS_ANY : (__u32)below(self, 4),
+                .msr = (below(self, 2) ? 0xc0000080 : 0x800) + (__u32)below(self, 0x40)};
+            break;
+        case RS_IOC_IO_APIC:
+            ((struct rs_io_apic*)bytes)->index = (__u32)below(self, 3);
+            break;
+        case RS_IOC_PAGE_WALK:
+            *(struct rs_page_walk*)bytes = (struct rs_page_walk){
+                .address = 0xffffffff81000000 + below(self, 0x10000000),
+                .process_id = below(self, 2) ? RS_ANY : (__u32)below(self, 300)};
+            break;
+        case RS_IOC_TASKS:
+            *(struct rs_tasks*)bytes =
+                (struct rs_tasks){.total_len = sizeof(struct rs_tasks) + below(self, kRoom - 0x100),
+                                  .which = (__u32)below(self, 4),
+                                  .process_id = below(self, 2) ? RS_ANY : (__u32)below(self, 300)};
+            break;
+        case RS_IOC_SYMBOL_LIST: {
+            static const char* const patterns[] = {"ksys_*", "*!device_*", "ringside!*",
+                                                   "?",      "!",          "*!"};
+            struct rs_symbol_list* const list = (void*)bytes;
+
+            list->total_len = sizeof *list + below(self, kRoom - 0x200);
+            snprintf(list->pattern, sizeof list->pattern, "%s", patterns[below(self, 6)]);
+            break;
+        }
         default:
             break;
     }
@@ -196,6 +241,11 @@ static void make_request(struct thread* self) {
         ((struct rs_event_detail*)self->bytes)->flags &= ~RS_EVF_SHORT_CIRCUIT;
     if (below(self, 32) == 0)
         number = (number & ~0xffu) | (__u32)below(self, 256);
+    /* A machine that is written to at random does not live long, as whoever writes knows. */
+    if (RS_IOC_NR(number) == RS_NR_MEM && ((struct rs_mem*)self->bytes)->operation == RS_MEM_WRITE)
+        ((struct rs_mem*)self->bytes)->operation = RS_MEM_READ;
+    if (RS_IOC_NR(number) == RS_NR_MSR)
+        ((struct rs_msr*)self->bytes)->flags &= ~RS_MSRF_WRITE;
     ++self->requests;
     if (ioctl(self->device, number,
               below(self, 64) ? (void*)self->bytes : (void*)interesting(self)))

@@ -347,9 +347,44 @@ static void check_tasks(void) {
           told[0]);
 }
 
+static unsigned char list[RS_MAX_REQUEST_BYTES] __attribute__((aligned(8)));
+
+/* Counts names by pages of `bytes`; 1: their addresses ascend, and `known` is one of them. */
+static int names(const char* pattern, __u64 bytes, __u64* count, int* pages, const char* known) {
+    struct rs_symbol_list* header = (struct rs_symbol_list*)list;
+    __u64 last = 0, next = 0;
+    int is_sorted = 1, has_known = 0;
+
+    *count = 0;
+    *pages = 0;
+    do {
+        memset(list, 0, sizeof *header);
+        header->size = sizeof *header;
+        header->total_len = bytes;
+        header->next = next;
+        snprintf(header->pattern, sizeof header->pattern, "%s", pattern);
+        if (ioctl(device, RS_IOC_SYMBOL_LIST, list)) {
+            printf("%s: %08x\n", pattern, header->error);
+            return 0;
+        }
+        const unsigned char* at = list + sizeof *header;
+        for (__u32 k = 0; k < header->count; k++) {
+            const struct rs_symbol_entry* entry = (const struct rs_symbol_entry*)at;
+            is_sorted &= entry->address >= last;
+            last = entry->address;
+            has_known |=
+                entry->name_len == strlen(known) && !memcmp(entry + 1, known, strlen(known));
+            at += sizeof *entry + (entry->name_len + 7) / 8 * 8;
+        }
+        *count += header->count;
+        next = header->next;
+        ++*pages;
+    } while (next);
+    return is_sorted && has_known;
+}
+
 /* A name and its address, and how many there are. */
 static void check_symbols(void) {
-    static unsigned char list[0x20000] __attribute__((aligned(8)));
     struct rs_symbol_list* header = (struct rs_symbol_list*)list;
     static const char* const kPatterns[] = {"entry_SYSCALL_6?", "nt!entry_SYSCALL_64",
                                             "vmlinux!*_SYSCALL_64"};
@@ -371,35 +406,16 @@ static void check_symbols(void) {
         check(found == 1 && header->next == 0, "%s: %08x, %u entries, %d of them it", kPatterns[i],
               header->error, header->count, found);
     }
-    /* Many, by pages: ascending, none lost. */
-    __u64 last = 0, next = 0, total = 0;
-    int pages = 0, is_sorted = 1, has_device = 0;
-    do {
-        memset(list, 0, sizeof *header);
-        header->size = sizeof *header;
-        header->total_len = sizeof list;
-        header->next = next;
-        snprintf(header->pattern, sizeof header->pattern, "ringside!*");
-        if (ioctl(device, RS_IOC_SYMBOL_LIST, list)) {
-            check(0, "ringside!*: %08x", header->error);
-            return;
-        }
-        const unsigned char* at = list + sizeof *header;
-        for (__u32 k = 0; k < header->count; k++) {
-            const struct rs_symbol_entry* entry = (const struct rs_symbol_entry*)at;
-            is_sorted &= entry->address >= last;
-            last = entry->address;
-            has_device |= entry->name_len == 21 && !memcmp(entry + 1, "ringside!device_ioctl", 21);
-            at += sizeof *entry + (entry->name_len + 7) / 8 * 8;
-        }
-        total += header->count;
-        next = header->next;
-        pages++;
-    } while (next);
-    check(is_sorted && has_device && total > 100,
-          "names of the module: %llu in %d pages, sorted %d, "
-          "device_ioctl %d",
-          total, pages, is_sorted, has_device);
+    __u64 all = 0, by_pages = 0;
+    int pages = 0;
+    check(names("ringside!*", sizeof list, &all, &pages, "ringside!device_ioctl") && all > 100 &&
+              pages == 1,
+          "names of the module: %llu in %d pages", all, pages);
+    check(names("ringside!*", 0x1000, &by_pages, &pages, "ringside!device_ioctl") &&
+              by_pages == all && pages > 1,
+          "the same: %llu in %d pages", by_pages, pages);
+    check(names("nt!__*", sizeof list, &all, &pages, "vmlinux!__schedule") && all > 2000,
+          "names of the kernel: %llu in %d pages", all, pages);
 }
 
 int main(int argc, char** argv) {

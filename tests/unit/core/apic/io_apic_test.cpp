@@ -29,6 +29,21 @@ struct Machine : FakeControllers {
     }
 };
 
+TEST(IoApic, IsReadWhole) {
+    Machine machine{0x20};
+    machine.io_apics[1].id = 0x0200'0000;
+    u64 entries[30] = {};
+    const Contents contents = read_contents(machine, 1, entries);
+    EXPECT_EQ(contents.id, 0x0200'0000u);
+    EXPECT_EQ(contents.version, 0x0017'0020u);  // 24 pins
+    EXPECT_EQ(entries[3], machine.entry(1, 3));
+    EXPECT_EQ(entries[0], 0x1'0000u);
+    EXPECT_EQ(entries[23], 0x1'0000u);
+    EXPECT_EQ(entries[24], 0u);
+    u64 few[2] = {};
+    read_contents(machine, 1, few);  // no more than there is room for
+}
+
 TEST(IoApic, FindsWhatIsInServiceWithTheVector) {
     Machine machine{0x20};
     const Pins pins = find_in_service(machine, 0x45);

@@ -2,6 +2,7 @@
 // Hypercalls, MSR accesses and the exits that only keep the guest in line.
 #include <gtest/gtest.h>
 
+#include "inspect/inspect.hpp"
 #include "support/fake_machine.hpp"
 #include "vcpu/hypercall.hpp"
 
@@ -42,6 +43,23 @@ TEST(OnHypercall, AnswersAnUnknownOperationWithAllOnes) {
     FakeMachine machine;
     EXPECT_TRUE(call(machine, Hypercall{99}));
     EXPECT_EQ(answer(machine), ~u64{0});
+}
+
+TEST(OnHypercall, AnswersALook) {
+    FakeMachine machine;
+    machine.backend().registers[RS_FULL_RIP] = 0x1234;
+    rs_registers registers{.size = sizeof registers, .error = 99};
+    inspect::Inspection asked{.number = RS_NR_REGISTERS,
+                              .result = 99,
+                              .bytes = sizeof registers,
+                              .image = reinterpret_cast<u8*>(&registers)};
+    EXPECT_TRUE(call(machine, Hypercall::kInspect, reinterpret_cast<u64>(&asked)));
+    EXPECT_EQ(asked.result, u32{RS_OK});
+    EXPECT_EQ(registers.error, u32{RS_OK});
+    EXPECT_EQ(registers.value[RS_FULL_RIP], 0x1237u);  // behind the call
+    asked.bytes -= 8;
+    EXPECT_TRUE(call(machine, Hypercall::kInspect, reinterpret_cast<u64>(&asked)));
+    EXPECT_EQ(asked.result, u32{RS_ERR_BAD_IMAGE});
 }
 
 TEST(OnHypercall, IsUndefinedForUserMode) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "support/fake_processor.hpp"
 #include "support/guest_memory.hpp"
 
 namespace ringside::svm {
@@ -317,6 +318,57 @@ TEST(SvmBackend, RaisesWhatAnUnknownMsrRaises) {
     bool leave = false;
     EXPECT_FALSE(guest.backend.read_msr(0xc0010114, value));
     EXPECT_FALSE(guest.backend.write_msr(0xc0010114, 0, leave));
+}
+
+TEST(SvmBackend, KeepsSystemCallMsrsInTheSaveAreaAndRootModesOwnInTheProcessor) {
+    Guest guest;
+    test::FakeProcessor processor;
+    constexpr u32 kStar = 0xc0000081, kLstar = 0xc0000082, kSysenterEip = 0x176;
+    processor.msrs = {{kStar, 1}, {kLstar, 2}};
+    guest.vmcb->star = 0x11;
+    guest.vmcb->lstar = 0x22;
+    guest.vmcb->sysenter_eip = 0x33;
+    u64 value = 0;
+    EXPECT_TRUE(guest.backend.read_msr(kLstar, value));
+    EXPECT_EQ(value, 0x22u);
+    bool leave = false;
+    EXPECT_TRUE(guest.backend.write_msr(kLstar, 0x222, leave));
+    EXPECT_EQ(guest.vmcb->lstar, 0x222u);
+    EXPECT_EQ(guest.vmcb->star, 0x11u);
+    EXPECT_EQ(processor.msrs[kLstar], 2u);
+    // The processor refuses it: #GP.
+    EXPECT_FALSE(guest.backend.write_msr(kSysenterEip, 5, leave));
+    EXPECT_EQ(guest.vmcb->sysenter_eip, 0x33u);
+    EXPECT_FALSE(leave);
+}
+
+TEST(SvmBackend, KnowsWhosePatItIs) {
+    Guest guest;
+    test::FakeProcessor processor;
+    constexpr u32 kPat = 0x277;
+    constexpr u64 kOwn = 0x0007'0406'0007'0406, kGuests = 0x0407'0506'0007'0106;
+    processor.msrs = {{kPat, kOwn}};
+    guest.vmcb->guest_pat = kGuests;
+    u64 value = 0;
+    bool leave = false;
+    EXPECT_TRUE(guest.backend.read_msr(kPat, value));
+    EXPECT_EQ(value, kOwn);  // both have the same
+    guest.vmcb->nested_control = 1;
+    EXPECT_TRUE(guest.backend.read_msr(kPat, value));
+    EXPECT_EQ(value, kGuests);
+    EXPECT_TRUE(guest.backend.write_msr(kPat, kOwn, leave));
+    EXPECT_EQ(guest.vmcb->guest_pat, kOwn);
+    for (const u64 bad : {u64{0x02}, u64{0x0300}, u64{0x08} << 56})  // reserved memory types
+        EXPECT_FALSE(guest.backend.write_msr(kPat, bad, leave)) << bad;
+    EXPECT_EQ(guest.vmcb->guest_pat, kOwn);
+}
+
+TEST(SvmBackend, KnowsWhichCodeIts64BitSegmentsHold) {
+    Guest guest;
+    guest.vmcb->cs.attributes = 0x29b;  // present, code, L
+    EXPECT_TRUE(guest.backend.runs_64bit_code());
+    guest.vmcb->cs.attributes = 0x4fb;  // CPL 3, D
+    EXPECT_FALSE(guest.backend.runs_64bit_code());
 }
 
 TEST(SvmBackend, StepsOverAHaltWhoseShadowWasLost) {

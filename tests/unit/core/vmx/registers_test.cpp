@@ -330,6 +330,33 @@ TEST(VmxSkipInstruction, CompletesASingleStep) {
     EXPECT_EQ(guest.vmcs[kPendingDebug], 0u);
 }
 
+TEST(VmxMsrs, ThatAnExitLoadsAreTheGuestsOwn) {
+    Guest guest;
+    u64 value = 0;
+    bool leave = true;
+    EXPECT_TRUE(guest.backend.read_msr(0xc0000080, value));
+    EXPECT_EQ(value, 0xd01u);
+    EXPECT_TRUE(guest.backend.write_msr(0xc0000080, 0xd00, leave));  // SCE off
+    EXPECT_FALSE(leave);
+    EXPECT_EQ(guest.vmcs[kGuestEfer], 0xd00u);
+    EXPECT_FALSE(guest.backend.write_msr(0xc0000080, 0x801, leave));  // long mode stays
+    EXPECT_TRUE(guest.backend.write_msr(0x176, 0xffff'ffff'8123'4560, leave));
+    EXPECT_EQ(guest.vmcs[kGuestSysenterEip], 0xffff'ffff'8123'4560u);
+    EXPECT_FALSE(guest.backend.write_msr(0x175, 0x8000'0000'0000'0000, leave));  // not canonical
+    EXPECT_FALSE(guest.backend.write_msr(0x174, u64{1} << 32, leave));
+    EXPECT_TRUE(guest.backend.write_msr(0x1d9, 2, leave));  // single-step on branches
+    EXPECT_EQ(guest.vmcs[kGuestDebugctl], 2u);
+    EXPECT_FALSE(guest.backend.write_msr(0x1d9, 1 << 6, leave));  // trace messages
+    EXPECT_EQ(guest.vmcs[kGuestDebugctl], 2u);
+}
+
+TEST(VmxRegisters, KnowWhichCodeA64BitSegmentHolds) {
+    Guest guest;
+    EXPECT_TRUE(guest.backend.runs_64bit_code());
+    guest.vmcs[kGuestCsRights] = 0xc0fb;  // CPL 3, D
+    EXPECT_FALSE(guest.backend.runs_64bit_code());
+}
+
 TEST(VmxMsrs, AreTheProcessors) {
     Guest guest;
     guest.processor.msrs[0x1a0] = 0x85'0089;

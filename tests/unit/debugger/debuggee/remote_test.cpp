@@ -275,6 +275,25 @@ TEST_F(RemoteDebuggee, AnEventWhoseRegistrationWasInterruptedIsClearedAgain) {
     ASSERT_TRUE(comes_true([&] { return module.event_count() == 0; }));
 }
 
+TEST_F(RemoteDebuggee, LooksAtTheMachine) {
+    start();
+    ASSERT_TRUE(debuggee.load());
+    const std::string text(0x9000, 'm');
+    module.look().memory.put(0x1000, text);
+    const auto read = debuggee.read_memory(0x1000, 0xa000);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->bytes.size(), 0x9000u);
+    EXPECT_EQ(read->failed_address, 0xa000u);
+    const auto hits = debuggee.search_memory(0x9ff8, 8, {read->bytes.data(), 4}, 4);
+    ASSERT_TRUE(hits);
+    EXPECT_EQ(hits->hits, (std::vector<std::uint64_t>{0x9ff8, 0x9ffc}));
+    module.look().tasks = {{.task = 0x5000, .pid = 7, .tgid = 7}};
+    EXPECT_EQ(debuggee.tasks(RS_TASKS_PROCESSES)->front().pid, 7u);
+    module.look().names = {{0x100, "vmlinux!ksys_read", 'T'}};
+    EXPECT_EQ(debuggee.symbols("*")->front().name, "vmlinux!ksys_read");
+    EXPECT_EQ(debuggee.read_msr(1).failure().code, RS_ERR_BAD_MSR);
+}
+
 TEST_F(RemoteDebuggee, ARequestMayTimeOut) {
     start();
     // The agent shares this test's loop; while its request waits inside ours, nobody answers.

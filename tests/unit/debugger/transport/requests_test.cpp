@@ -23,8 +23,13 @@ Bytes image(std::size_t size, std::uint64_t total_length) {
 
 TEST(Requests, KnowsEveryRequestAndNoOther) {
     for (const std::uint32_t request :
-         {RS_IOC_VERSION, RS_IOC_LOAD, RS_IOC_UNLOAD, RS_IOC_REGISTER_EVENT, RS_IOC_ADD_ACTION,
-          RS_IOC_MODIFY_EVENT, RS_IOC_FLUSH, RS_IOC_LIST_EVENTS, RS_IOC_EVENT_STAT, RS_IOC_EVAL}) {
+         {RS_IOC_VERSION,    RS_IOC_LOAD,         RS_IOC_UNLOAD,        RS_IOC_REGISTER_EVENT,
+          RS_IOC_ADD_ACTION, RS_IOC_MODIFY_EVENT, RS_IOC_FLUSH,         RS_IOC_LIST_EVENTS,
+          RS_IOC_EVENT_STAT, RS_IOC_EVAL,         RS_IOC_MEM,           RS_IOC_MSR,
+          RS_IOC_LAPIC,      RS_IOC_IO_APIC,      RS_IOC_REGISTERS,     RS_IOC_PAGE_WALK,
+          RS_IOC_TASKS,      RS_IOC_SYMBOL_LIST,  RS_IOC_SHORT_CIRCUIT, RS_IOC_PREALLOC,
+          RS_IOC_PREPARE,    RS_IOC_RUN,          RS_IOC_PAUSE,         RS_IOC_SWITCH_CORE,
+          RS_IOC_HALT_STATE}) {
         const RequestSpec* spec = find_request(request);
         ASSERT_TRUE(spec) << std::hex << request;
         EXPECT_EQ(spec->size, (request >> 16) & 0x3fff) << "the size in the number";
