@@ -31,6 +31,8 @@ constexpr u64 kFrameCs = 1 * kWord, kFrameRsp = 3 * kWord;  // from rip on
 // Of the tables, read at once: a search ends in one of them, and a line may be slow.
 constexpr u64 kBlock = 256;
 
+constexpr u64 kKernelHalf = u64{1} << 63;
+
 // Words looked at for a return address where nothing tells where it is.
 constexpr u64 kMostGuessed = 64;
 
@@ -101,6 +103,8 @@ std::string_view describe(UnwindEnd end) {
             return "the kernel's unwind tables end here";
         case UnwindEnd::kUnreadable:
             return "the stack cannot be read";
+        case UnwindEnd::kNoCode:
+            return "what lies where the return address should be is none";
         case UnwindEnd::kNoProgress:
             return "the stack goes round";
         case UnwindEnd::kLostRegister:
@@ -275,6 +279,8 @@ std::optional<UnwindEnd> Unwinder::step(State& state, Backtrace& trace) {
         const auto address = word(slot);
         if (!address)
             return UnwindEnd::kUnreadable;
+        if (*address < kKernelHalf)  // only an interrupt or a system call comes from elsewhere
+            return UnwindEnd::kNoCode;
         caller.rip = *address;
         caller.rsp = *base;
     } else {

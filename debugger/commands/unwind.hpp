@@ -72,6 +72,7 @@ enum class UnwindEnd {
     kNoTable,      ///< no ORC entry, no frame pointer, and no return address on the stack
     kUndefined,    ///< the tables say that there is nothing to go by
     kUnreadable,   ///< the stack, or the tables
+    kNoCode,       ///< what should be a return address is none
     kNoProgress,   ///< it would go round
     kLostRegister  ///< the tables go by a register that is not known any more
 };

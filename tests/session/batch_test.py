@@ -228,7 +228,13 @@ def test_doctor_ends_with_0_or_4_and_says_why(home):
     assert ("cannot be virtualized" in result.stdout) == (result.returncode == 4)
 
 
-PAGE_NAMES = {"?": "evaluate", ".switch": "attach", ".detach": "attach", ".logopen": "log", ".logclose": "log"}
+PAGE_NAMES = {"?": "evaluate", ".switch": "attach", ".detach": "attach", ".logopen": "log", ".logclose": "log",
+              **dict.fromkeys(["u2", "!u2"], "u"), **dict.fromkeys(["kd", "kq"], "k"),
+              **dict.fromkeys(["x", "lm", ".sym"], "symbols"), ".thread": "process",
+              **dict.fromkeys(["rdmsr", "wrmsr"], "msr"), "!ioapic": "apic",
+              **dict.fromkeys(["!va2pa", "!pa2va"], "pte"),
+              **dict.fromkeys([mark + what + unit for mark in ("", "!") for what in "des"
+                               for unit in ("bcdq" if what == "d" else "bdq")], "memory")}
 
 
 def test_every_command_has_a_page_with_its_syntax_and_examples(home):

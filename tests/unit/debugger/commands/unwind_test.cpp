@@ -146,11 +146,11 @@ TEST_F(UnwindTest, GoesThroughTheProcessorsOwnFrame) {
     put_word(kStack, kText + 0x208);
     put_word(kStack + 8, 0x10);
     put_word(kStack + 24, kStack + 0x800);
-    put_word(kStack + 0x800, 0x55);  // no code, nothing covers it below the table
+    put_word(kStack + 0x800, 0x55);
     const Backtrace trace = unwind({.rip = kText + 3, .rsp = kStack});
-    ASSERT_EQ(trace.frames.size(), 3u);
+    ASSERT_EQ(trace.frames.size(), 2u);
     EXPECT_EQ(trace.frames[1].address, kText + 0x208);
-    EXPECT_EQ(trace.end, UnwindEnd::kNoTable);
+    EXPECT_EQ(trace.end, UnwindEnd::kNoCode);
 }
 
 TEST_F(UnwindTest, EndsWhereUserModeCalled) {
@@ -235,9 +235,10 @@ TEST_F(UnwindTest, SaysWhyItEnds) {
     const Backtrace cut = unwind({.rip = kText, .rsp = kStack}, 3);
     EXPECT_EQ(cut.end, UnwindEnd::kLimit);
     EXPECT_EQ(cut.frames.size(), 3u);
-    for (const UnwindEnd end : {UnwindEnd::kComplete, UnwindEnd::kUser, UnwindEnd::kLimit,
-                                UnwindEnd::kNoTable, UnwindEnd::kUndefined, UnwindEnd::kUnreadable,
-                                UnwindEnd::kNoProgress, UnwindEnd::kLostRegister})
+    for (const UnwindEnd end :
+         {UnwindEnd::kComplete, UnwindEnd::kUser, UnwindEnd::kLimit, UnwindEnd::kNoTable,
+          UnwindEnd::kUndefined, UnwindEnd::kUnreadable, UnwindEnd::kNoCode, UnwindEnd::kNoProgress,
+          UnwindEnd::kLostRegister})
         EXPECT_FALSE(describe(end).empty());
 }
 
