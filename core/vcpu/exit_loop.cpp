@@ -19,13 +19,16 @@ void sort_nmis(Vcpu& vcpu) {
         return;
     const u32 taken = count - vcpu.nmi_seen;
     vcpu.nmi_seen = count;
-    u32 ours = std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0);
-    // The link's own interrupt comes as an NMI, too.
-    if (vcpu.machine->has_link && (vcpu.machine->exits.tend_link(vcpu, true) || vcpu.has_tended))
-        [[unlikely]]
-        ++ours;
-    vcpu.has_tended = false;
-    if (taken <= ours)
+    const u32 owed = std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0);
+    if (vcpu.machine->has_link) [[unlikely]] {
+        // The link's own interrupts come as NMIs, too, and as many as bytes came while this core
+        // stood. One of the guest's among them cannot be told from them.
+        const bool was_link = vcpu.machine->exits.tend_link(vcpu, true) || vcpu.has_tended;
+        vcpu.has_tended = false;
+        if (was_link)
+            return;
+    }
+    if (taken <= owed)
         return;
     constexpr u32 kNmiBit = 1u << 2;
     if ((vcpu.intercepted_exceptions & kNmiBit) != 0 && !vcpu.machine->exits.nmi(vcpu)) [[unlikely]]

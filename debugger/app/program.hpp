@@ -29,6 +29,7 @@ public:
     commands::Outcome listen(std::uint16_t port) override;
     commands::Outcome listen_on_line(const std::string& path) override;
     void connection_lost() override;
+    bool waits_for_halts() const override { return editor_ != nullptr; }
 
 private:
     /// Where everything is said that is no prompt.

@@ -129,7 +129,13 @@ Outcome run_events(Session& session, const Invocation& invocation) {
         if (words.size() != 2 ||
             (!same_word(words[1].text, "on") && !same_word(words[1].text, "off")))
             return session.wrong_use(invocation, &words.back());
-        return session.fail(invocation, {"only in Debugger Mode", words[0].begin, {}});
+        if (!session.debuggee().is_debug_link())
+            return session.fail(invocation, {"only in Debugger Mode", words[0].begin, {}});
+        const auto decided = session.debuggee().short_circuit(same_word(words[1].text, "on"));
+        if (!decided && decided.failure().code == RS_ERR_NO_VERDICT)
+            return session.fail(invocation,
+                                {"no event is waiting for a verdict", words[0].begin, {}});
+        return decided ? Outcome::kOk : session.request_failed(decided.failure());
     }
     return session.wrong_use(invocation, &words[0]);
 }

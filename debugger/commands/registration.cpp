@@ -110,6 +110,8 @@ debuggee::EventImage build_image(const EventSource& source, const EventCommand& 
         else
             image.add_script(std::as_bytes(std::span{scripts[i].image}),
                              scripts[i].instruction_count(), command.immediate);
+    if (scripts.empty())
+        image.add_break();
     return image;
 }
 
@@ -186,7 +188,8 @@ Outcome register_event(Session& session, const Invocation& invocation, const Eve
     auto scripts = compile_actions(session, invocation, command);
     if (!scripts || !check_outputs(session, invocation, command))
         return Outcome::kFailed;
-    if (scripts->empty())
+    const bool can_break = session.debuggee().is_debug_link();
+    if (scripts->empty() && !can_break)
         return session.fail(invocation,
                             {"this event would break, which needs Debugger Mode; give it a script "
                              "or code in VMI Mode",
@@ -266,8 +269,7 @@ constexpr CommandSpec kCommands[] = {
          "hexadecimal, 0n in front makes them decimal. pid 0 is the idle task of a core.\n"
          "An event without script and code stops the debuggee, which needs Debugger Mode.\n"
          "Assembly is in Intel syntax and its numbers are decimal unless 0x stands in front;\n"
-         "<symbol+10> in it is an address, as everywhere else.\n"
-         "Not in this version: Debugger Mode.\n\n"
+         "<symbol+10> in it is an address, as everywhere else.\n\n"
          "examples:\n"
          "    !interrupt 25                            (break)\n"
          "    !interrupt 25 pid 0n490                  (break, in one process only)\n"

@@ -57,6 +57,8 @@ Session::Session(transport::Loop& loop, output::Output& output, Environment& env
       debuggee_{loop},
       outputs_{[this](const std::string& text) { output_.diagnostic(text); }} {
     debuggee_.on_message([this](const debuggee::Message& message) { show(message); });
+    debuggee_.on_halt([this](const rs_halt& halt) { take_halt(halt); });
+    debuggee_.on_notice([this](const std::string& text) { notice(text); });
     debuggee_.on_lost([this](const std::string& reason) {
         was_lost_ = true;
         forget_debuggee();
@@ -93,6 +95,9 @@ Outcome Session::execute(std::string_view command) {
         return wrong_use(invocation);
     if (!spec->is_free_form && words.size() > spec->most_words)
         return wrong_use(invocation, &words[spec->most_words]);
+    if (debuggee_.is_debug_link() && !is_halted_ && !spec->runs_unhalted)
+        if (const Outcome halted = await_halt(halt_patience_); halted != Outcome::kOk)
+            return halted;
     return spec->run(*this, invocation);
 }
 
@@ -103,6 +108,8 @@ Outcome Session::execute_at_prompt(std::string_view command) {
 }
 
 std::string Session::prompt() const {
+    if (debuggee_.is_debug_link())
+        return is_halted_ ? fmt::format("{:x}: kRingside> ", halt_.core) : "kRingside (running)> ";
     if (const AttachedProcess* process = processes_.active())
         return fmt::format("{0:x}:{0:x} (running) {1}Ringside> ", process->pid,
                            process->is_32bit ? "u86" : "u64");
@@ -233,7 +240,8 @@ void Session::disconnect() {
 
 void Session::forget_debuggee() {
     loaded_here_ = false;
-    is_halted_ = false;
+    is_halted_ = has_halt_news_ = false;
+    halt_ = {};
     repeatable_.clear();
     next_addresses_.clear();
     processes_.clear();

@@ -3,6 +3,7 @@
 // remembered between two commands. Runs commands and shows the messages of their events.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -39,6 +40,9 @@ public:
 
     /// The same on a serial line; `path` is transport::serial_path()'s ('.listen serial').
     virtual Outcome listen_on_line(const std::string& path) = 0;
+
+    /// Whether 'g' ends with the next halt: somebody sits at the prompt.
+    virtual bool waits_for_halts() const { return false; }
 
     /// Told when the connection broke by itself, before the user is told why.
     virtual void connection_lost() = 0;
@@ -120,6 +124,25 @@ public:
     bool is_halted() const { return is_halted_; }
     void set_halted(bool is_halted) { is_halted_ = is_halted; }
 
+    // Debugger Mode (debugger_mode.cpp).
+
+    /// Becomes the debugger of a machine, prints who it is, and where it halted.
+    Outcome connect_debug(const debuggee::DebugOptions& options);
+    /// Lets a halted machine run. @param how  RS_RUN_*
+    Outcome let_run(u32 how, u64 until = 0);
+    /// Waits until the machine has halted, and shows where. Ctrl+C halts it.
+    /// @param limit  of the wait; none: as long as it takes
+    Outcome await_halt(std::optional<std::chrono::milliseconds> limit, bool shows = true);
+    /// How the machine halted last.
+    const rs_halt& halt() const { return halt_; }
+    /// Before what makes the machine halt anew, and when it does not after all.
+    void expect_halt() { is_halted_ = has_halt_news_ = false; }
+    void keep_halt() { is_halted_ = true; }
+    void show_halt();
+    void show_place();
+    /// How long a command waits for a running machine to halt ('--wait').
+    void set_halt_patience(std::chrono::milliseconds patience) { halt_patience_ = patience; }
+
     /// Where 'u' and 'd*' go on without an address: the next byte, by "u", "!u", "d", "!d".
     std::map<std::string, u64, std::less<>>& next_addresses() { return next_addresses_; }
 
@@ -177,6 +200,7 @@ private:
     /// Prints a problem of `command`, empty where none is at fault.
     Outcome tell(const Problem& problem, std::string_view command);
     std::size_t buffer_offset(const debuggee::Message& message);
+    void take_halt(const rs_halt& halt);
     void forget_debuggee();
     void close_outputs();
 
@@ -201,6 +225,9 @@ private:
     std::uint64_t messages_seen_ = 0;
     std::vector<u64> known_events_;
     bool is_halted_ = false;
+    bool has_halt_news_ = false;  ///< a halt that nobody has waited for yet
+    rs_halt halt_{};
+    std::chrono::milliseconds halt_patience_{60'000};
     std::string repeatable_;
     std::map<std::string, u64, std::less<>> next_addresses_;
 };

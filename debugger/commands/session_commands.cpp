@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// sleep, g, pause, .cls, .help, exit.
+// sleep, .cls, .help, exit.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -28,21 +28,6 @@ Outcome run_sleep(Session& session, const Invocation& invocation) {
     if (was_connected && !session.debuggee().is_connected())
         return Outcome::kUnreachable;
     return how == transport::Wait::kInterrupted ? Outcome::kInterrupted : Outcome::kOk;
-}
-
-Outcome run_go(Session& session, const Invocation& invocation) {
-    if (!session.require_connection(invocation))
-        return Outcome::kFailed;
-    session.resume();
-    return Outcome::kOk;
-}
-
-Outcome run_pause(Session& session, const Invocation& invocation) {
-    if (!session.require_connection(invocation))
-        return Outcome::kFailed;
-    session.pause();
-    session.output().text("paused\n");
-    return Outcome::kOk;
 }
 
 Outcome run_clear(Session& session, const Invocation&) {
@@ -84,24 +69,14 @@ constexpr CommandSpec kCommands[] = {
              "    sleep 0n5000    (five seconds)\n",
      .least_words = 1,
      .most_words = 1,
+     .runs_unhalted = true,
      .run = run_sleep},
-    {.name = "g",
-     .aliases = "go",
-     .syntax = "g",
-     .summary = "goes on: shows what scripts print again, after 'pause' or Ctrl+C",
-     .help = "example:\n    g\n",
-     .run = run_go},
-    {.name = "pause",
-     .syntax = "pause",
-     .summary = "stops showing what scripts print; the events go on",
-     .help = "What is printed until 'g' is discarded. A new event ends the pause as well.\n\n"
-             "example:\n    pause\n",
-     .run = run_pause},
     {.name = ".cls",
      .aliases = "cls clear",
      .syntax = ".cls",
      .summary = "clears the screen",
      .help = "example:\n    .cls\n",
+     .runs_unhalted = true,
      .run = run_clear},
     {.name = ".help",
      .aliases = "help .hh",
@@ -110,12 +85,14 @@ constexpr CommandSpec kCommands[] = {
      .help = "examples:\n    .help\n    .help !interrupt\n",
      .argument = Argument::kCommand,
      .most_words = 1,
+     .runs_unhalted = true,
      .run = run_help},
     {.name = "exit",
      .aliases = ".exit",
      .syntax = "exit",
      .summary = "clears the events, unloads what this session loaded, and leaves",
      .help = "Ctrl+D at an empty prompt does the same.\n\nexample:\n    exit\n",
+     .runs_unhalted = true,
      .run = run_exit},
 };
 

@@ -51,6 +51,7 @@ struct CommandSpec {
     std::size_t least_words = 0;
     std::size_t most_words = 0;  ///< not checked when is_free_form
     bool is_free_form = false;   ///< the command judges its words itself
+    bool runs_unhalted = false;  ///< in Debugger Mode it does not wait for the machine to halt
     Outcome (*run)(Session&, const Invocation&) = nullptr;
 };
 
@@ -86,6 +87,7 @@ std::span<const CommandSpec> output_commands();
 std::span<const CommandSpec> script_commands();
 std::span<const CommandSpec> settings_commands();
 std::span<const CommandSpec> batch_commands();
+std::span<const CommandSpec> debugger_mode_commands();
 std::span<const CommandSpec> session_commands();
 
 }  // namespace ringside::commands

@@ -14,6 +14,7 @@
 #include "debuggee/failure.hpp"
 #include "debuggee/line_options.hpp"
 #include "debuggee/message.hpp"
+#include "ringside/debug.h"
 #include "transport/device.hpp"
 #include "transport/key.hpp"
 #include "transport/loop.hpp"
