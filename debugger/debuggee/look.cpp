@@ -209,7 +209,7 @@ Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t p
 }
 
 Reply<std::vector<Symbol>> Debuggee::symbols(const std::string& pattern) {
-    constexpr std::size_t kImageBytes = 1024 * 1024;
+    constexpr std::size_t kImageBytes = 256 * 1024;
     std::vector<Symbol> symbols;
     rs_symbol_list header{};
     if (pattern.empty() || pattern.size() >= sizeof(header.pattern))
