@@ -7,7 +7,9 @@
 #include "base/memory.hpp"
 #include "event/gather.hpp"
 #include "vcpu/exit_loop.hpp"
+#include "vcpu/guest_view.hpp"
 #include "vcpu/interrupt_controllers.hpp"
+#include "vcpu/step.hpp"
 #include "x86/instructions.hpp"
 
 namespace ringside::debug {
@@ -34,6 +36,14 @@ void fill(vcpu::ExitTable& table) {
     table.tend_link = [](vcpu::Vcpu& vcpu, bool has_nmi) {
         auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger);
         return debugger != nullptr && debugger->tend(vcpu, has_nmi);
+    };
+    table.hidden_step_done = [](vcpu::Vcpu& vcpu) {
+        if (auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger))
+            debugger->put_breakpoint_back(vcpu);
+    };
+    table.debug_exception = [](vcpu::Vcpu& vcpu, const vcpu::PendingEvent& exception) {
+        auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger);
+        return debugger != nullptr && debugger->take_exception(vcpu, exception);
     };
     table.request_link = [](vcpu::Vcpu& vcpu, u64 operation, void* address) -> u32 {
         auto& debugger = *static_cast<Debugger*>(address);
@@ -123,6 +133,7 @@ void Debugger::close(vcpu::Vcpu& vcpu) {
     std::atomic_ref<u32>(machine.has_link).store(0, std::memory_order_release);
     while (!try_lock())
         x86::compiler_barrier();
+    breakpoints_.clear_all();
     end_route(vcpu);
     uart_.close();
     shared_.detach();
@@ -354,6 +365,7 @@ void Debugger::detach(vcpu::Vcpu& vcpu) {
     has_session_ = false;
     is_attached_.store(false, std::memory_order_release);
     clear_events(vcpu);
+    breakpoints_.clear_all();
     (void)rings_.discard_all();
     (void)queue_.push(RS_PACKET_BYE);
     if (vcpu::operates(vcpu)) {
@@ -382,6 +394,8 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
         x86::compiler_barrier();
     leaves_loop_ = false;
     wants_halt_ = false;
+    breakpoints_.remove();
+    breakpoints_.forget_temporary();
     while (vcpu::operates(vcpu) && !leaves_loop_) {
         if (has_session_ &&
             (reported_halt_ != vcpu.machine->halt.halts || reported_core_ != vcpu.core))
@@ -391,6 +405,8 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     }
     const bool runs = leaves_loop_;
     const u32 how = run_how_;
+    if (runs && (how == RS_RUN_STEP_OVER || how == RS_RUN_STEP_OUT) && run_until_ != 0)
+        set_end_of_run(vcpu);
     flush_out(kFarewellMs);
     has_output_.store(!queue_.is_drained());
     leaves_loop_ = false;
@@ -412,9 +428,103 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     }
 }
 
+/// Where 'p' over a call and 'gu' end: in this task, when the stack is no deeper than now.
+void Debugger::set_end_of_run(vcpu::Vcpu& vcpu) {
+    vcpu::GuestView guest{vcpu};
+    const u64 stack = guest.read_register(RS_FULL_RSP) + (run_how_ == RS_RUN_STEP_OUT ? 8 : 0);
+    (void)breakpoints_.set_temporary(vcpu, run_until_, guest.task_value(script::TaskValue::kTask),
+                                     stack);
+}
+
 void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
-    (void)how;
-    vcpu::end_halt(vcpu, false);
+    const bool is_at_interrupt =
+        vcpu.halt_reason != nullptr && vcpu.halt_reason->occasion != nullptr;
+    const u64 rip = vcpu.backend->read_register(RS_FULL_RIP);
+    const bool is_at_breakpoint = breakpoints_.is_at(rip);
+    vcpu::cancel_steps(*vcpu.machine);
+    if (how != RS_RUN_STEP_CORE)
+        insert_breakpoints(vcpu);
+    if (is_at_breakpoint)
+        breakpoints_.lift(rip);
+    switch (how) {
+        case RS_RUN_STEP:
+            vcpu::begin_step(vcpu,
+                             is_at_interrupt ? vcpu::StepKind::kEnter : vcpu::StepKind::kOver);
+            break;
+        case RS_RUN_STEP_CORE:
+            vcpu::begin_step(vcpu, vcpu::StepKind::kHold);
+            break;
+        default:
+            if (how == RS_RUN_STEP_OVER && !breakpoints_.has_temporary())
+                vcpu::begin_step(vcpu, vcpu::StepKind::kOver);
+            else if (is_at_breakpoint)
+                vcpu::begin_hidden_step(vcpu);
+            break;
+    }
+    vcpu::end_halt(vcpu, how == RS_RUN_STEP_CORE);
+}
+
+/// The machine runs: INT3 exits, and #DB behind those that are passed.
+void Debugger::insert_breakpoints(vcpu::Vcpu& vcpu) {
+    constexpr u32 kDebugAndBreakpoint = 1u << 1 | 1u << 3;
+    vcpu::Machine& machine = *vcpu.machine;
+    breakpoints_.insert(vcpu);
+    machine.breakpoint_count = breakpoints_.count();
+    if (machine.breakpoint_count != 0)
+        std::atomic_ref<u32>(machine.debug_exceptions).fetch_or(kDebugAndBreakpoint);
+    else
+        std::atomic_ref<u32>(machine.debug_exceptions).fetch_and(~kDebugAndBreakpoint);
+}
+
+/// While this core takes a breakpoint another may operate: it waits for that.
+void Debugger::lock_standing(vcpu::Vcpu& vcpu) {
+    while (!try_lock())
+        vcpu::stand_in_halt(vcpu);
+}
+
+void Debugger::put_breakpoint_back(vcpu::Vcpu& vcpu) {
+    lock_standing(vcpu);
+    if (!vcpu::is_halted(*vcpu.machine))
+        breakpoints_.insert(vcpu);
+    unlock();
+}
+
+/// INT3: the guest's own, or one of ours.
+bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
+    const u64 address = vcpu.backend->read_register(RS_FULL_RIP);
+    u32 id = 0;
+    lock_standing(vcpu);
+    BreakpointHit hit = breakpoints_.judge(vcpu, address, id);
+    if (hit == BreakpointHit::kTemporary)
+        breakpoints_.forget_temporary();
+    unlock();
+    if (hit == BreakpointHit::kNone) {
+        // One that was cleared while this core waited for its turn: the code is itself again.
+        constexpr u8 kInt3 = 0xcc;
+        u8 byte = kInt3;
+        return vcpu::GuestView{vcpu}.read_memory(Gva{address}, &byte, 1) && byte != kInt3;
+    }
+    if (hit == BreakpointHit::kHit && !has_debugger(vcpu))
+        hit = BreakpointHit::kPassed;
+    if (hit == BreakpointHit::kPassed) {
+        lock_standing(vcpu);
+        breakpoints_.lift(address);
+        unlock();
+        vcpu::begin_hidden_step(vcpu);
+        return true;
+    }
+    vcpu::HaltReason reason{
+        .reason = u32(hit == BreakpointHit::kHit ? RS_HALT_BREAKPOINT : RS_HALT_STEP),
+        .breakpoint = id,
+        .is_wanted =
+            [](vcpu::Vcpu& core, const vcpu::HaltReason& of) {
+                const auto& debugger = *static_cast<const Debugger*>(core.machine->debugger);
+                return of.reason != RS_HALT_BREAKPOINT ||
+                       debugger.breakpoints_.is_live(of.breakpoint);
+            },
+        .tsc = x86::read_tsc()};
+    (void)vcpu::halt_machine(vcpu, reason);
+    return true;
 }
 
 /// 'settings linkloss go': a machine that nobody can let run any more lets itself.
@@ -453,6 +563,20 @@ bool Debugger::has_debugger(vcpu::Vcpu& vcpu) {
     }
     unlock();
     return answers;
+}
+
+bool Debugger::take_exception(vcpu::Vcpu& vcpu, const vcpu::PendingEvent& exception) {
+    constexpr u8 kBreakpointVector = 3;
+    if (exception.vector == kBreakpointVector)
+        return take_breakpoint(vcpu);
+    switch (vcpu::take_step_trap(vcpu, exception)) {
+        case vcpu::StepTrap::kTaken:
+            return true;
+        case vcpu::StepTrap::kTakenToo:
+        case vcpu::StepTrap::kNone:
+            return false;
+    }
+    return false;
 }
 
 bool CoreHalter::halt(event::Occasion& occasion) {

@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "debug/breakpoints.hpp"
 #include "debug/halted_memory.hpp"
 #include "debug/pools.hpp"
 #include "event/registry.hpp"
@@ -89,6 +90,12 @@ public:
     /// Serves the debugger while this core operates.
     void operate(vcpu::Vcpu& vcpu);
 
+    /// A core has run the instruction below a breakpoint.
+    void put_breakpoint_back(vcpu::Vcpu& vcpu);
+
+    /// Whether an exception is the debugger's own: a step's end, a breakpoint.
+    bool take_exception(vcpu::Vcpu& vcpu, const vcpu::PendingEvent& exception);
+
     /// Whether a debugger is there to let a halted machine go on; one that was silent for long is
     /// asked (BRK-7).
     bool has_debugger(vcpu::Vcpu& vcpu);
@@ -116,6 +123,10 @@ private:
     void end_route(vcpu::Vcpu& vcpu);
     void resume(vcpu::Vcpu& vcpu, u32 how);
     void look_after_link(vcpu::Vcpu& vcpu);
+    void insert_breakpoints(vcpu::Vcpu& vcpu);
+    bool take_breakpoint(vcpu::Vcpu& vcpu);
+    void set_end_of_run(vcpu::Vcpu& vcpu);
+    void lock_standing(vcpu::Vcpu& vcpu);
     bool try_lock() { return lock_.exchange(1, std::memory_order_acquire) == 0; }
     void unlock() { lock_.store(0, std::memory_order_release); }
 
@@ -162,6 +173,7 @@ private:
     ring::RingSet rings_;
     ring::MergedReader messages_;
     Pools pools_;
+    Breakpoints breakpoints_;
     CoreHalter halters_[vcpu::kMaxCores];
     Leftover* leftovers_ = nullptr;
 
@@ -182,6 +194,7 @@ private:
     u8 nonce_[32] = {};  ///< of its HELLO
     Reply reply_;        ///< to its last request
     u32 run_how_ = 0;
+    u64 run_until_ = 0;
     u32 next_core_ = 0;         ///< the one to operate next
     bool leaves_loop_ = false;  ///< the machine is to run
     u8 batch_[0x4000] = {};

@@ -14,9 +14,10 @@ namespace {
 // Error numbers of Linux on x86-64, where they are no macros of a hosted build's.
 constexpr u32 kLinuxEPERM = 1, kLinuxENOENT = 2, kLinuxESRCH = 3, kLinuxEIO = 5, kLinuxENXIO = 6,
               kLinuxE2BIG = 7, kLinuxENOMEM = 12, kLinuxEACCES = 13, kLinuxEFAULT = 14,
-              kLinuxEBUSY = 16, kLinuxENODEV = 19, kLinuxEINVAL = 22, kLinuxENOSPC = 28,
-              kLinuxERANGE = 34, kLinuxEBADMSG = 74, kLinuxEMSGSIZE = 90, kLinuxEOPNOTSUPP = 95,
-              kLinuxENOBUFS = 105, kLinuxETIMEDOUT = 110, kLinuxECANCELED = 125;
+              kLinuxEBUSY = 16, kLinuxEEXIST = 17, kLinuxENODEV = 19, kLinuxEINVAL = 22,
+              kLinuxENOSPC = 28, kLinuxERANGE = 34, kLinuxEBADMSG = 74, kLinuxEMSGSIZE = 90,
+              kLinuxEOPNOTSUPP = 95, kLinuxENOBUFS = 105, kLinuxETIMEDOUT = 110,
+              kLinuxECANCELED = 125;
 
 /// What registration asks about a machine that is halted: processes are not looked for, they simply
 /// never match (INT-3).
@@ -113,6 +114,9 @@ u32 Debugger::carry_out_halted(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image
         case RS_NR_SHORT_CIRCUIT:
             return answer<rs_event_sc>(
                 image, [&](rs_event_sc& request) { return short_circuit(vcpu, request); });
+        case RS_NR_BREAKPOINT:
+            return answer<rs_breakpoint>(
+                image, [&](rs_breakpoint& request) { return breakpoints_.answer(vcpu, request); });
         case RS_NR_PREALLOC:
             return answer<rs_prealloc>(image,
                                        [&](rs_prealloc& request) { return preallocate(request); });
@@ -260,6 +264,7 @@ u32 Debugger::run(vcpu::Vcpu&, rs_run& request) {
     if (request.reserved != 0 || request.how > RS_RUN_STEP_OUT)
         return RS_ERR_BAD_IMAGE;
     run_how_ = request.how;
+    run_until_ = request.until;
     leaves_loop_ = true;
     return RS_OK;
 }

@@ -63,6 +63,8 @@ bool resolve_in_flight(vcpu::Vcpu& vcpu, vcpu::PendingEvent& exception) {
 vcpu::After on_exception(vcpu::Vcpu& vcpu, const vcpu::Exit& exit) {
     vcpu::Backend& backend = *vcpu.backend;
     vcpu::PendingEvent exception = backend.read_exception();
+    if (vcpu.machine->has_link && vcpu.machine->exits.debug_exception(vcpu, exception)) [[unlikely]]
+        return vcpu::After::kResume;
     if (!resolve_in_flight(vcpu, exception)) {
         return on_triple_fault(vcpu, exit);
     }

@@ -62,6 +62,7 @@ void fill(vcpu::ExitTable& table) {
     set(ExitReason::kException, on_exception);
     set(ExitReason::kInterruptWindow, on_window);
     set(ExitReason::kHalt, on_halt);
+    set(ExitReason::kTimer, on_window);
     set(ExitReason::kNmiUnblocked, on_nmi_unblocked);
     set(ExitReason::kHypercall, on_hypercall);
     set(ExitReason::kCpuid, on_cpuid);

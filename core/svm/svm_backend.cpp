@@ -353,14 +353,22 @@ vcpu::Interruptibility SvmBackend::interruptibility() {
             .task_priority = vcpu_.waiting.interrupts.empty() ? u8{0} : u8(x86::read_cr<8>())};
 }
 
+/// An NMI that is held back now comes at the entry, behind the event that is delivered by it: GIF
+/// is set first, and the NMI exits before another instruction runs.
+void SvmBackend::exit_behind_injection() {
+    if (std::atomic_ref<u32>(vcpu_.owed_nmi).exchange(1) == 0)
+        vcpu_.machine->apic.send_nmi(vcpu_.apic_id);
+}
+
 Injected SvmBackend::inject(const PendingEvent& event, PendingEvent& fault) {
+    has_delivered_ = false;
     if (event.type == vcpu::EventType::kExternalInterrupt && traits_.software_delivery) {
         const DeliveryMemory memory{vcpu_.walks,
                                     vcpu_.machine->window,
                                     {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)},
                                     (vmcb_.cr4 & x86::cr4::SMAP) != 0};
-        return deliver_interrupt(vmcb_, memory, event.vector, fault) ? Injected::kDone
-                                                                     : Injected::kRefused;
+        has_delivered_ = deliver_interrupt(vmcb_, memory, event.vector, fault);
+        return has_delivered_ ? Injected::kDone : Injected::kRefused;
     }
     constexpr u8 kPageFault = 14;
     if (event.type == vcpu::EventType::kException && event.vector == kPageFault && event.address)

@@ -103,6 +103,9 @@ public:
     s32 halt() override;
     vcpu::Interruptibility interruptibility() override;
     vcpu::Injected inject(const vcpu::PendingEvent& event, vcpu::PendingEvent& fault) override;
+    void make_runnable() override { vmcb_.interrupt_shadow = 0; }
+    bool delivers_at_once() override { return has_delivered_; }
+    void exit_behind_injection() override;
     void set_windows(const vcpu::EntryPlan& plan) override;
     bool write_control_register(u32 number, u64 value) override;
     bool read_msr(u32 msr, u64& value) override;
@@ -127,9 +130,10 @@ private:
     Traits traits_;
     LeaveBlock* leave_;
     LeaveBlock* leave_in_kernel_;
-    u8 soft_vector_ = 0;     ///< of the INT3 or INTO that exited as software interrupt
-    bool may_halt_ = false;  ///< the next entry lets the guest halt by itself
-    u64 shadowed_rip_ = 0;   ///< where an exit found a shadow that the next entry loses
+    u8 soft_vector_ = 0;          ///< of the INT3 or INTO that exited as software interrupt
+    bool has_delivered_ = false;  ///< the last inject() has taken place
+    bool may_halt_ = false;       ///< the next entry lets the guest halt by itself
+    u64 shadowed_rip_ = 0;        ///< where an exit found a shadow that the next entry loses
     bool hsave_cleared_ = false;
     bool hsave_used_ = false;
 };

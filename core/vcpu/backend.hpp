@@ -61,6 +61,14 @@ public:
     virtual Interruptibility interruptibility() = 0;
     /// Places `event` in the next entry, or delivers it at once. At most one call an entry.
     virtual Injected inject(const PendingEvent& event, PendingEvent& fault) = 0;
+    /// The next instruction runs at once: no shadow of STI or MOV SS holds anything back, and the
+    /// guest is not halted.
+    virtual void make_runnable() = 0;
+    /// Whether what inject() was given has taken place already: the guest is at its handler.
+    virtual bool delivers_at_once() = 0;
+    /// Has the next entry exit right behind the delivery of what inject() was given, before the
+    /// handler's first instruction: as ExitReason::kNmi or kTimer. NMIs are held back.
+    virtual void exit_behind_injection() = 0;
     /// Arms exactly the windows of the plan.
     virtual void set_windows(const EntryPlan& plan) = 0;
 

@@ -21,6 +21,7 @@ enum class ExitReason : u8 {
     kWriteControlRegister,  ///< address: its number (0, 4 or 8), detail: the value
     kSetExtendedControl,    ///< XSETBV; guest_registers().rcx is the register
     kInvalidateCaches,      ///< INVD, WBINVD
+    kTimer,                 ///< behind a delivery, as Backend::exit_behind_injection() asked
     kInit,                  ///< INIT or SIPI for a CPU that is virtualized
     kNestedPageFault,       ///< address: the guest physical address
     kTripleFault,

@@ -2,10 +2,12 @@
 #include "vcpu/exit_loop.hpp"
 
 #include "event/adoption.hpp"
+#include "ringside/debug.h"
 #include "vcpu/emergency_log.hpp"
 #include "vcpu/halt.hpp"
 #include "vcpu/ignored.hpp"
 #include "vcpu/rendezvous.hpp"
+#include "vcpu/step.hpp"
 
 namespace ringside::vcpu {
 namespace {
@@ -31,9 +33,19 @@ void sort_nmis(Vcpu& vcpu) {
     if (taken <= owed)
         return;
     constexpr u32 kNmiBit = 1u << 2;
-    if ((vcpu.intercepted_exceptions & kNmiBit) != 0 && !vcpu.machine->exits.nmi(vcpu)) [[unlikely]]
+    if ((vcpu.core_state->wants_exceptions & kNmiBit) != 0 && !vcpu.machine->exits.nmi(vcpu))
+        [[unlikely]]
         return;
     vcpu.waiting.nmi = true;
+}
+
+/// Exits on the exceptions that events ask for, and the debugger.
+void update_exceptions(Vcpu& vcpu) {
+    const u32 wanted = vcpu.core_state->wants_exceptions | debugger_exceptions(vcpu);
+    if (vcpu.intercepted_exceptions == wanted)
+        return;
+    vcpu.intercepted_exceptions = wanted;
+    vcpu.backend->intercept_exceptions(wanted);
 }
 
 void adopt_if_published(Vcpu& vcpu) {
@@ -45,10 +57,7 @@ void adopt_if_published(Vcpu& vcpu) {
     if (event::take_kick_request(state))
         signal_other_cores(vcpu);
     vcpu.wants_interrupts = event::adopt(state);
-    if (vcpu.intercepted_exceptions != state.wants_exceptions) {
-        vcpu.intercepted_exceptions = state.wants_exceptions;
-        vcpu.backend->intercept_exceptions(state.wants_exceptions);
-    }
+    update_exceptions(vcpu);
     reconsider_ignored(vcpu);
 }
 
@@ -83,8 +92,9 @@ void tend_messages(Vcpu& vcpu) {
 /// Exits on interrupts while an event wants them, while a source is held, whose time has to end,
 /// and while an accepted one still waits: the next one is what has the waiting one looked at again.
 void update_intercept(Vcpu& vcpu) {
-    const bool on =
-        vcpu.wants_interrupts || !vcpu.waiting.interrupts.empty() || vcpu.short_circuit.has_holds();
+    const bool holds_back = vcpu.step.is_armed && vcpu.step.hides_interrupt_flag;
+    const bool on = !holds_back && (vcpu.wants_interrupts || !vcpu.waiting.interrupts.empty() ||
+                                    vcpu.short_circuit.has_holds());
     if (on == vcpu.intercepts_interrupts) [[likely]]
         return;
     vcpu.intercepts_interrupts = on;
@@ -118,7 +128,9 @@ void inject_planned(Vcpu& vcpu) {
         pending.set(vcpu.waiting.interrupts.count());
 }
 
-void settle(Vcpu& vcpu) {
+/// Everything that is to be looked at before an entry, until nothing new has come: NMIs are held
+/// back then.
+void look(Vcpu& vcpu) {
     // The last look at NMIs happens with NMIs held back: one that comes later exits at once.
     for (;;) {
         sort_nmis(vcpu);
@@ -126,6 +138,8 @@ void settle(Vcpu& vcpu) {
         stand_if_asked(vcpu);
         stand_in_halt(vcpu);
         adopt_if_published(vcpu);
+        if (vcpu.machine->has_link) [[unlikely]]
+            update_exceptions(vcpu);
         tend_messages(vcpu);
         vcpu.backend->block_nmis();
         // What the debugger changed while the machine was halted is taken over first.
@@ -135,7 +149,32 @@ void settle(Vcpu& vcpu) {
         vcpu.backend->unblock_nmis();
         vcpu.has_stood = false;
     }
+}
+
+/// The entry of a core that is stepped.
+/// @return whether the step is over before the guest runs
+bool prepare_stepped_entry(Vcpu& vcpu) {
+    const StepEntry entry = enter_step(vcpu);
+    if (entry == StepEntry::kDone)
+        return true;
     inject_planned(vcpu);
+    return entry == StepEntry::kStopAfter &&
+           is_over_after_delivery(vcpu, vcpu.backend->delivers_at_once());
+}
+
+void settle(Vcpu& vcpu) {
+    for (;;) {
+        look(vcpu);
+        if (!vcpu.step.is_active) [[likely]]
+            return inject_planned(vcpu);
+        if (!prepare_stepped_entry(vcpu))
+            return;
+        vcpu.backend->unblock_nmis();
+        if (!finish_step(vcpu))
+            continue;
+        HaltReason reason{.reason = RS_HALT_STEP, .tsc = x86::read_tsc()};
+        (void)halt_machine(vcpu, reason);
+    }
 }
 
 void* leave(Vcpu& vcpu) {
@@ -166,6 +205,8 @@ void* handle_exit(Vcpu& vcpu) {
     stats.open();
     stats.exits.add(1);
     const Exit exit = backend.decode_exit(vcpu.waiting.in_flight);
+    if (vcpu.step.is_active) [[unlikely]]
+        suspend_step(vcpu, exit);
     const After after = vcpu.machine->exits.handlers[u32(exit.reason)](vcpu, exit);
     if (after != After::kResume) [[unlikely]] {
         stats.close();

@@ -76,6 +76,8 @@ bool halt_machine(Vcpu& vcpu, HaltReason& reason) {
         stand_in_halt(vcpu);
         if (reason.occasion != nullptr && !reason.occasion->event.is_active())
             return false;
+        if (reason.is_wanted != nullptr && !reason.is_wanted(vcpu, reason))
+            return false;
         x86::compiler_barrier();
     }
     vcpu.halt_reason = &reason;

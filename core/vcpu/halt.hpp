@@ -13,11 +13,14 @@ struct HaltReason {
     u32 reason = 0;                       ///< RS_HALT_*
     event::Occasion* occasion = nullptr;  ///< of an event
     u32 breakpoint = 0;                   ///< number of one
-    u64 tsc = 0;                          ///< when it came up
+    /// Of a breakpoint: whether it is still there when its turn comes.
+    bool (*is_wanted)(Vcpu&, const HaltReason&) = nullptr;
+    u64 tsc = 0;  ///< when it came up
 };
 
-/// How long the other cores may take to stand; one that does not come is reported.
-inline constexpr u64 kHaltPatienceMs = 100;
+/// How long the other cores may take to stand: they do within microseconds, an emulator's on a busy
+/// host in up to some 100 ms. One that does not come is reported.
+inline constexpr u64 kHaltPatienceMs = 1000;
 
 /// Halts the machine with this core operating, and returns when the debugger lets it go on. While
 /// another core has it halted, this one stands and takes its turn behind it.

@@ -14,6 +14,7 @@
 namespace ringside::vcpu {
 
 struct Vcpu;
+struct PendingEvent;
 
 /// Handles one exit. Root mode, interrupts off, own vCPU.
 using ExitHandler = After (*)(Vcpu&, const Exit&);
@@ -32,6 +33,9 @@ using OperateHandler = void (*)(Vcpu&);
 /// `has_nmi`: an NMI came that may have been the link's. True: it was, or might have been.
 using LinkHandler = bool (*)(Vcpu&, bool has_nmi);
 
+/// Told of an exception before events are. True: it was the debugger's own.
+using DebugExceptionHandler = bool (*)(Vcpu&, const PendingEvent& exception);
+
 /// Guest context asks for something about the link (debug/debugger.hpp). Gives RS_OK or RS_ERR_*.
 using LinkRequestHandler = u32 (*)(Vcpu&, u64 operation, void* debugger);
 
@@ -41,6 +45,8 @@ struct ExitTable {
     NmiHandler nmi = nullptr;
     OperateHandler operate = nullptr;
     LinkHandler tend_link = nullptr;
+    DebugExceptionHandler debug_exception = nullptr;
+    OperateHandler hidden_step_done = nullptr;  ///< a core has passed a breakpoint
     LinkRequestHandler request_link = nullptr;
     ExitHandler handlers[u32(ExitReason::kCount)] = {};
 };
@@ -88,6 +94,14 @@ struct Halt {
     u64 halted_tsc = 0;     ///< when all cores stood
 };
 
+/// Tasks of the guest that have a step's trap flag, in their registers or in a frame. Changed while
+/// the machine is halted, and by who takes the trap.
+struct StepTasks {
+    static constexpr u32 kMax = 8;
+    u64 current = 0;       ///< task_struct of the one whose trap ends the step, 0: none
+    u64 stale[kMax] = {};  ///< of steps that nobody waits for any more
+};
+
 inline constexpr u32 kMaxIoApics = 16;
 
 struct Machine {
@@ -100,6 +114,9 @@ struct Machine {
     apic::Settings short_circuit;
     Rendezvous rendezvous;
     Halt halt;
+    StepTasks step_tasks;
+    u32 debug_exceptions = 0;  ///< bit n: exception n exits on every core for the debugger's sake
+    u32 breakpoint_count = 0;  ///< of the debugger's, enabled
     u32 has_link = 0;          ///< Debugger Mode: a debugger may be at the end of a link
     void* debugger = nullptr;  ///< what the link's handlers work on
     u64 io_apics[kMaxIoApics] = {};           ///< root addresses

@@ -24,6 +24,44 @@ struct HostTables {
     x86::TaskStateSegment tss;
 };
 
+/// What becomes of interrupts that can be delivered before the instruction of a step runs.
+enum class StepKind : u8 {
+    kOver,   ///< their handlers run; the step ends behind one instruction of the interrupted code
+    kEnter,  ///< the first one is delivered, and the step ends at its handler's first instruction
+    kHold,   ///< they wait; an exception's handler is entered
+};
+
+/// Instructions that show or change what a step does to the flags.
+enum class StepInstruction : u8 {
+    kPlain,
+    kPushFlags,         ///< PUSHF
+    kSwitchInterrupts,  ///< CLI, STI
+    kLoadFlags,         ///< POPF, IRET
+    kSystemCall,        ///< SYSCALL: R11 holds the flags, FMASK takes some away
+    kSystemReturn,      ///< SYSRET: the flags come from R11
+    kHalt,
+};
+
+/// The step of a core. See step.hpp.
+struct Step {
+    bool is_active = false;
+    bool is_armed = false;         ///< the guest's flags, R11 and FMASK are ours for this entry
+    bool is_in_handler = false;    ///< of the guest's; the flag is in the frame it returns by
+    bool awaits_delivery = false;  ///< of an event, behind which the entry exits
+    bool is_done = false;
+    bool is_hidden = false;  ///< nobody waits for it: an instruction below a breakpoint
+    bool hides_interrupt_flag = false;
+    bool has_mask = false;  ///< `mask` is the guest's FMASK
+    bool has_r11 = false;   ///< `r11` is the guest's R11
+    StepKind kind = StepKind::kOver;
+    StepInstruction instruction = StepInstruction::kPlain;
+    u64 task = 0;       ///< the guest's task that is stepped; 0: whatever runs (hidden)
+    u64 own_flags = 0;  ///< the guest's
+    u64 exit_rip = 0;   ///< where the last exit found it
+    u64 mask = 0;
+    u64 r11 = 0;
+};
+
 /// Pointers are root addresses. Written by its own core in root mode; `owed_nmi` also by others.
 struct Vcpu {
     u32 nmi_count = 0;   ///< NMIs taken in root mode; grown by the NMI stub
@@ -41,13 +79,15 @@ struct Vcpu {
     bool has_adopted = false;       ///< a snapshot, since the launch
     bool wants_interrupts = false;  ///< an enabled event asks for this core's interrupts
     bool intercepts_interrupts = false;
-    u32 owed_nmi = 0;                ///< an NMI of ours is on its way: not 0 until it was seen
-    u32 stands_for = 0;              ///< the ticket this core stood still for last
-    u32 halted_for = 0;              ///< the halt this core stood in last
-    bool has_stood = false;          ///< in a halt, since it was last looked at
-    bool has_tended = false;         ///< the link, of whose NMI nobody has taken notice yet
+    u32 owed_nmi = 0;         ///< an NMI of ours is on its way: not 0 until it was seen
+    u32 stands_for = 0;       ///< the ticket this core stood still for last
+    u32 halted_for = 0;       ///< the halt this core stood in last
+    bool has_stood = false;   ///< in a halt, since it was last looked at
+    bool has_tended = false;  ///< the link, of whose NMI nobody has taken notice yet
+    Step step = {};
+    Step outer_step = {};               ///< the one that a hidden step is taken within
     HaltReason* halt_reason = nullptr;  ///< of the halt this core has brought about
-    u32 intercepted_exceptions = 0;  ///< bit n: exception n exits
+    u32 intercepted_exceptions = 0;     ///< bit n: exception n exits
     u64 exits = 0;
     sandbox::Core* sandbox = nullptr;
     HostTables host = {};

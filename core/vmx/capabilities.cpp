@@ -104,6 +104,7 @@ Result<Controls> choose_controls(const Capabilities& has, bool nested_paging) {
     }
     Controls chosen;
     chosen.pin = adjust(has.pin, pin::kNmiExiting | pin::kVirtualNmis);
+    chosen.has_timer = (allowed(has.pin) & pin::kPreemptionTimer) != 0;
     chosen.processor = adjust(has.processor, processor::kMsrBitmaps | processor::kSecondary);
     chosen.secondary = adjust(has.secondary, second);
     chosen.exit = adjust(has.exit, exit_control::kHost64 | exit_control::kAcknowledgeInterrupt |

@@ -38,6 +38,8 @@ struct Controls {
     u32 exit = 0;
     u32 entry = 0;
 
+    bool has_timer = false;  ///< the preemption timer can be switched on
+
     bool has_vpid() const { return (secondary & secondary::kVpid) != 0; }
 };
 

@@ -45,6 +45,7 @@ namespace ringside::vmx {
     /* 32 bits */                     \
     X(PinControls, 0x4000)            \
     X(ProcessorControls, 0x4002)      \
+    X(PreemptionTimer, 0x482e)        \
     X(ExceptionBitmap, 0x4004)        \
     X(PageFaultMask, 0x4006)          \
     X(PageFaultMatch, 0x4008)         \
@@ -205,7 +206,8 @@ static_assert(rights::from_packed(0xa9b) == 0xa09b);
 
 /// Pin-based controls. Source: Intel SDM vol. 3C §24.6.1 "Pin-Based VM-Execution Controls".
 namespace pin {
-inline constexpr u32 kInterruptExiting = 1u << 0, kNmiExiting = 1u << 3, kVirtualNmis = 1u << 5;
+inline constexpr u32 kInterruptExiting = 1u << 0, kNmiExiting = 1u << 3, kVirtualNmis = 1u << 5,
+                     kPreemptionTimer = 1u << 6;
 }
 /// Primary processor-based controls. Source: §24.6.2 "Processor-Based VM-Execution Controls".
 namespace processor {
@@ -275,6 +277,7 @@ enum class ExitCode : u32 {
     kEptViolation = 48,
     kEptMisconfiguration = 49,
     kInvept = 50,
+    kPreemptionTimer = 52,
     kInvvpid = 53,
     kWbinvd = 54,
     kXsetbv = 55,

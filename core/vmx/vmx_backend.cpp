@@ -62,6 +62,10 @@ Exit VmxBackend::decode_exit(PendingEvent& in_flight) {
     Exit exit{.code = reason};
     acknowledged_ = -1;
     interruptibility_ = read<kInterruptibility>();
+    if (has_timer_) [[unlikely]] {
+        has_timer_ = false;
+        write<kPinControls>(controls_.pin);
+    }
     vcpu_.waiting.nmi_blocked = (interruptibility_ & interruptibility::kNmi) != 0;
     if (reason & kEntryFailure) [[unlikely]] {
         // The guest did not run: what was to be delivered still is, and the other fields are old.
@@ -96,6 +100,9 @@ Exit VmxBackend::decode_exit(PendingEvent& in_flight) {
             break;
         case ExitCode::kInterruptWindow:
             exit.reason = ExitReason::kInterruptWindow;
+            break;
+        case ExitCode::kPreemptionTimer:
+            exit.reason = ExitReason::kTimer;
             break;
         case ExitCode::kNmiWindow:
             exit.reason = ExitReason::kNmiUnblocked;
@@ -333,6 +340,25 @@ void VmxBackend::intercept_interrupts(bool on) {
     controls_.pin =
         on ? controls_.pin | pin::kInterruptExiting : controls_.pin & ~pin::kInterruptExiting;
     write<kPinControls>(controls_.pin);
+}
+
+void VmxBackend::make_runnable() {
+    if (Activity(read<kActivity>()) != Activity::kActive)
+        write<kActivity>(u32(Activity::kActive));
+    if (!(interruptibility_ & interruptibility::kShadow))
+        return;
+    interruptibility_ &= ~interruptibility::kShadow;
+    write<kInterruptibility>(interruptibility_);
+}
+
+/// The VMX-preemption timer with nothing left on it: it exits behind the injected event.
+/// Source: Intel SDM vol. 3C §26.5.1 "VMX-Preemption Timer", §26.6.
+void VmxBackend::exit_behind_injection() {
+    if (!controls_.has_timer)
+        return;  // processors of before 2008: the step ends at a later exit
+    write<kPreemptionTimer>(0);
+    write<kPinControls>(controls_.pin | pin::kPreemptionTimer);
+    has_timer_ = true;
 }
 
 s32 VmxBackend::take_interrupt() {

@@ -87,6 +87,9 @@ public:
     s32 halt() override { return -1; }  // never asked: the guest halts by itself
     vcpu::Interruptibility interruptibility() override;
     vcpu::Injected inject(const vcpu::PendingEvent& event, vcpu::PendingEvent& fault) override;
+    void make_runnable() override;
+    bool delivers_at_once() override { return false; }
+    void exit_behind_injection() override;
     void set_windows(const vcpu::EntryPlan& plan) override;
     bool write_control_register(u32 number, u64 value) override;
     bool read_msr(u32 msr, u64& value) override;
@@ -120,6 +123,7 @@ private:
     u64 vmcs_;
     LeaveBlock* leave_;
     LeaveBlock* leave_in_kernel_;
+    bool has_timer_ = false;    ///< the preemption timer is on, for one entry
     s32 acknowledged_ = -1;     ///< vector of the exit just decoded
     u32 interruptibility_ = 0;  ///< of the guest, as the VMCS has it now
 };

@@ -8,7 +8,9 @@
 
 #include "commands/disassembly.hpp"
 #include "commands/number.hpp"
+#include "commands/registers.hpp"
 #include "commands/session.hpp"
+#include "commands/stack.hpp"
 #include "commands/symbol_names.hpp"
 #include "link/uart.hpp"
 #include "transport/serial.hpp"
@@ -196,6 +198,71 @@ Outcome run_pause(Session& session, const Invocation& invocation) {
         return Outcome::kOk;
     const auto asked = session.debuggee().pause();
     return asked ? session.await_halt(kPausePatience) : session.request_failed(asked.failure());
+}
+
+// ---- stepping ----
+
+/// Where the run ends that a step is: behind a call, at the return of a function; 0: behind one
+/// instruction. Nothing if that is not known.
+std::optional<u64> end_of_step(Session& session, u32 how) {
+    const rs_halt& halt = session.halt();
+    if (how == RS_RUN_STEP_OUT)
+        return caller_of(session);
+    if (how != RS_RUN_STEP_OVER)
+        return 0;
+    const auto code = std::as_bytes(std::span{halt.code})
+                          .first(std::min<std::size_t>(halt.code_len, sizeof halt.code));
+    return runs_to_next(code, halt.is_long_mode != 0)
+               ? halt.rip + instruction_length(code, halt.is_long_mode != 0)
+               : 0;
+}
+
+/// Steps `count` times by `how`; each step shows where it ended.
+Outcome step(Session& session, const Invocation& invocation, u32 how, u64 count,
+             bool shows_registers) {
+    for (u64 i = 0; i < count; ++i) {
+        const auto until = end_of_step(session, how);
+        if (!until)
+            return session.fail(invocation, {"no caller is known from here", {}, {}});
+        if (const Outcome went = session.let_run(how, *until); went != Outcome::kOk)
+            return went;
+        const Outcome halted = session.await_halt(kStepPatience, false);
+        if (halted != Outcome::kOk)
+            return halted;
+        if (shows_registers) {
+            const auto registers = session.debuggee().registers();
+            if (!registers)
+                return session.request_failed(registers.failure());
+            session.output().text(register_block(*registers));
+        }
+        session.show_halt();
+        if (session.halt().reason != RS_HALT_STEP)
+            break;  // something else has halted it
+    }
+    return Outcome::kOk;
+}
+
+/// "t 5", "tr": the command's own letter tells how.
+Outcome run_step(Session& session, const Invocation& invocation) {
+    if (!session.require_halted(invocation))
+        return Outcome::kFailed;
+    u64 count = 1;
+    if (!invocation.words.empty()) {
+        const Token& word = invocation.words[0];
+        const Number number = parse_number(word.text);
+        if (number.status != NumberStatus::kOk || number.value == 0)
+            return session.fail(invocation, {"bad count " + in_quotes(word.text), word.begin, {}});
+        count = number.value;
+    }
+    const std::string_view name = invocation.spec.name;
+    const u32 how = name == "gu"     ? u32{RS_RUN_STEP_OUT}
+                    : name[0] == 't' ? u32{RS_RUN_STEP}
+                    : name[0] == 'p' ? u32{RS_RUN_STEP_OVER}
+                                     : u32{RS_RUN_STEP_CORE};
+    const bool shows_registers = name.size() == 2 && name[1] == 'r';
+    const Outcome outcome = step(session, invocation, how, count, shows_registers);
+    session.set_repeatable(std::string{invocation.text});
+    return outcome;
 }
 
 Outcome run_core(Session& session, const Invocation& invocation) {
@@ -411,6 +478,56 @@ constexpr CommandSpec kCommands[] = {
          "example:\n    pause\n",
      .runs_unhalted = true,
      .run = run_pause},
+    {.name = "t",
+     .syntax = "t [COUNT]",
+     .summary = "steps one instruction",
+     .help =
+         "The other cores run meanwhile, and handlers of interrupts run to their end; but where\n"
+         "an interrupt's event has halted the machine, 't' delivers it and stops at the first\n"
+         "instruction of its handler. COUNT is hexadecimal. Enter repeats.\n\n"
+         "examples:\n    t\n    t 10\n",
+     .most_words = 1,
+     .run = run_step},
+    {.name = "tr",
+     .syntax = "tr [COUNT]",
+     .summary = "as 't', and shows the registers",
+     .help = "example:\n    tr\n",
+     .most_words = 1,
+     .run = run_step},
+    {.name = "p",
+     .syntax = "p [COUNT]",
+     .summary = "steps one instruction; calls run to their return",
+     .help = "Handlers of interrupts run to their end. Enter repeats.\n\n"
+             "examples:\n    p\n    p 5\n",
+     .most_words = 1,
+     .run = run_step},
+    {.name = "pr",
+     .syntax = "pr [COUNT]",
+     .summary = "as 'p', and shows the registers",
+     .help = "example:\n    pr\n",
+     .most_words = 1,
+     .run = run_step},
+    {.name = "i",
+     .syntax = "i [COUNT]",
+     .summary = "steps one instruction while the other cores stay halted and interrupts wait",
+     .help = "Interrupts are delivered at the next 'g', 't' or 'p'. An exception's handler is\n"
+             "entered. Enter repeats.\n\n"
+             "examples:\n    i\n    i 20\n",
+     .most_words = 1,
+     .run = run_step},
+    {.name = "ir",
+     .syntax = "ir [COUNT]",
+     .summary = "as 'i', and shows the registers",
+     .help = "example:\n    ir\n",
+     .most_words = 1,
+     .run = run_step},
+    {.name = "gu",
+     .syntax = "gu [COUNT]",
+     .summary = "runs to the return of the function",
+     .help = "Where the return address lies is found as 'k' finds it. Enter repeats.\n\n"
+             "examples:\n    gu\n    gu 2\n",
+     .most_words = 1,
+     .run = run_step},
     {.name = "~",
      .aliases = "core",
      .syntax = "~\n~ CORE",

@@ -116,6 +116,17 @@ std::size_t instruction_length(std::span<const std::byte> bytes, bool is_long_mo
     return decode(bytes, is_long_mode, instruction) ? instruction.head.length : 0;
 }
 
+bool runs_to_next(std::span<const std::byte> bytes, bool is_long_mode) {
+    Instruction instruction;
+    if (!decode(bytes, is_long_mode, instruction))
+        return false;
+    constexpr ZydisInstructionAttributes kRepeated =
+        ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
+    const auto category = instruction.head.meta.category;
+    return category == ZYDIS_CATEGORY_CALL || category == ZYDIS_CATEGORY_SYSCALL ||
+           (instruction.head.attributes & kRepeated) != 0;
+}
+
 std::size_t call_length_before(std::span<const std::byte> bytes, bool is_long_mode) {
     // Direct calls are the most frequent by far; then the shorter, which fit by chance the less.
     for (const std::size_t length : {5u, 2u, 3u, 4u, 6u, 7u, 8u}) {

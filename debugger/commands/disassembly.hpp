@@ -29,6 +29,9 @@ inline constexpr std::size_t kMaxInstructionBytes = 15;
 /// Bytes of the instruction at the front of `bytes`; 0 if they are none, or only its beginning.
 std::size_t instruction_length(std::span<const std::byte> bytes, bool is_long_mode);
 
+/// Whether 'p' runs it to what stands behind it: a call of any kind, a repeated string instruction.
+bool runs_to_next(std::span<const std::byte> bytes, bool is_long_mode);
+
 /// Bytes of the call instruction that ends at the end of `bytes`; 0 if none does. More than one may
 /// fit: the likeliest is taken.
 std::size_t call_length_before(std::span<const std::byte> bytes, bool is_long_mode);

@@ -14,7 +14,7 @@ std::vector<const CommandSpec*> all_commands() {
           process_commands(), unassemble_commands(), memory_commands(), register_commands(),
           stack_commands(), symbol_commands(), task_commands(), machine_commands(),
           output_commands(), script_commands(), settings_commands(), batch_commands(),
-          debugger_mode_commands(), session_commands()})
+          debugger_mode_commands(), breakpoint_commands(), session_commands()})
         for (const CommandSpec& spec : family)
             commands.push_back(&spec);
     return commands;

@@ -88,6 +88,7 @@ std::span<const CommandSpec> script_commands();
 std::span<const CommandSpec> settings_commands();
 std::span<const CommandSpec> batch_commands();
 std::span<const CommandSpec> debugger_mode_commands();
+std::span<const CommandSpec> breakpoint_commands();
 std::span<const CommandSpec> session_commands();
 
 }  // namespace ringside::commands

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "commands/evaluation.hpp"
+#include "commands/stack.hpp"
 #include "commands/symbol_names.hpp"
 #include "commands/unwind.hpp"
 
@@ -124,7 +125,7 @@ OrcTables find_tables(debuggee::Debuggee& debuggee) {
     return tables;
 }
 
-std::string frames_text(Session& session, Stack& stack) {
+Backtrace trace_of(Session& session, Stack& stack, std::size_t most_frames) {
     const bool is_kernel = stack.value(RS_FULL_RIP) >= kKernelHalf;
     Unwinder unwinder{stack.memory.reader(),
                       is_kernel ? find_tables(session.debuggee()) : OrcTables{},
@@ -133,14 +134,18 @@ std::string frames_text(Session& session, Stack& stack) {
                           return address >= (is_kernel ? kKernelHalf : 0x1000) &&
                                  stack.memory.call_before(address, stack.is_long_mode) != 0;
                       }};
-    const Backtrace trace = unwinder.unwind({.rip = stack.value(RS_FULL_RIP),
-                                             .rsp = stack.value(RS_FULL_RSP),
-                                             .rbp = stack.value(RS_FULL_RBP),
-                                             .r10 = stack.value(RS_FULL_R10),
-                                             .r13 = stack.value(RS_FULL_R13),
-                                             .rdi = stack.value(RS_FULL_RDI),
-                                             .rdx = stack.value(RS_FULL_RDX)},
-                                            kMostFrames);
+    return unwinder.unwind({.rip = stack.value(RS_FULL_RIP),
+                            .rsp = stack.value(RS_FULL_RSP),
+                            .rbp = stack.value(RS_FULL_RBP),
+                            .r10 = stack.value(RS_FULL_R10),
+                            .r13 = stack.value(RS_FULL_R13),
+                            .rdi = stack.value(RS_FULL_RDI),
+                            .rdx = stack.value(RS_FULL_RDX)},
+                           most_frames);
+}
+
+std::string frames_text(Session& session, Stack& stack) {
+    const Backtrace trace = trace_of(session, stack, kMostFrames);
     std::string text;
     for (const StackFrame& frame : std::span{trace.frames}.subspan(1)) {
         if (stack.has_length && frame.slot - stack.base >= stack.length)
@@ -268,6 +273,20 @@ constexpr CommandSpec kCommands[] = {
 
 std::span<const CommandSpec> stack_commands() {
     return kCommands;
+}
+
+std::optional<u64> caller_of(Session& session) {
+    const auto registers = session.debuggee().registers();
+    if (!registers)
+        return std::nullopt;
+    Stack stack{.registers = *registers,
+                .memory = StackMemory{session.debuggee()},
+                .names = AddressNames{session},
+                .base = registers->value[RS_FULL_RSP],
+                .is_long_mode = registers->is_long_mode != 0};
+    constexpr std::size_t kCaller = 2;
+    const Backtrace trace = trace_of(session, stack, kCaller);
+    return trace.frames.size() < kCaller ? std::nullopt : std::optional{trace.frames[1].address};
 }
 
 }  // namespace ringside::commands

@@ -207,6 +207,10 @@ Reply<rs_halt_state> Debuggee::halt_state() {
     return request_structure(RS_IOC_HALT_STATE, rs_halt_state{});
 }
 
+Reply<rs_breakpoint> Debuggee::breakpoint(const rs_breakpoint& request) {
+    return request_structure(RS_IOC_BREAKPOINT, request);
+}
+
 Reply<rs_event_sc> Debuggee::short_circuit(bool ignores) {
     return request_structure(RS_IOC_SHORT_CIRCUIT, rs_event_sc{.ignores = ignores ? 1u : 0u});
 }

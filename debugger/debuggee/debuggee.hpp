@@ -168,6 +168,8 @@ public:
     /// Has another core operate, which on_halt() tells.
     Reply<rs_switch_core> switch_core(std::uint32_t core);
     Reply<rs_halt_state> halt_state();
+    /// @param request  operation (RS_BREAKPOINT_*) and what it needs
+    Reply<rs_breakpoint> breakpoint(const rs_breakpoint& request);
     /// The verdict on the interrupt an event has the machine halted at (SC-6).
     Reply<rs_event_sc> short_circuit(bool ignores);
     /// @param count  objects to add to the pool `type`, 0 only tells

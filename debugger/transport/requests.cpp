@@ -37,6 +37,7 @@ constexpr RequestSpec kRequests[] = {
     {RS_IOC_RUN, "run", sizeof(rs_run), false},
     {RS_IOC_PAUSE, "pause", sizeof(rs_pause), false},
     {RS_IOC_SWITCH_CORE, "switch core", sizeof(rs_switch_core), false},
+    {RS_IOC_BREAKPOINT, "breakpoint", sizeof(rs_breakpoint), false},
     {RS_IOC_HALT_STATE, "halt state", sizeof(rs_halt_state), false},
 };
 

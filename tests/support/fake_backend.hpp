@@ -29,6 +29,7 @@ public:
     u64 registers[RS_FULL_REGISTER_COUNT] = {};
     u8 level = 0;
     bool is_64bit = true;
+    bool delivery_is_at_once = false;
     std::map<u32, u64> msrs;               ///< others raise #GP
     std::map<u32, u64> control_registers;  ///< others raise #GP
     u32 leaving_msr = 0;
@@ -40,6 +41,7 @@ public:
     std::vector<bool> intercept_calls;
     u32 exceptions = 0;  ///< those that exit
     u32 skipped_bytes = 0;
+    u32 exits_behind_injection = 0;
     bool nmis_are_blocked = false;
     u32 last_looks = 0;  ///< times NMIs were held back
     bool has_left = false;
@@ -84,6 +86,9 @@ public:
         injected.push_back(event);
         return vcpu::Injected::kDone;
     }
+    void make_runnable() override { guest.shadow = guest.nmi_shadow = false; }
+    bool delivers_at_once() override { return delivery_is_at_once; }
+    void exit_behind_injection() override { ++exits_behind_injection; }
     void set_windows(const vcpu::EntryPlan& plan) override { windows = plan; }
     bool write_control_register(u32 number, u64 value) override {
         if (!control_registers.contains(number))

@@ -144,6 +144,9 @@ public:
     s32 halt() override { return -1; }
     vcpu::Interruptibility interruptibility() override;
     vcpu::Injected inject(const vcpu::PendingEvent& event, vcpu::PendingEvent& fault) override;
+    void make_runnable() override {}
+    bool delivers_at_once() override { return false; }
+    void exit_behind_injection() override {}
     void set_windows(const vcpu::EntryPlan& plan) override;
     bool write_control_register(u32 number, u64 value) override;
     bool read_msr(u32 msr, u64& value) override;

@@ -295,6 +295,32 @@ struct rs_switch_core { /* 0x10 bytes */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_switch_core) == 0x10, "rs_switch_core");
 
+#define RS_MAX_BREAKPOINTS 64u
+enum {
+    RS_BREAKPOINT_SET = 0,
+    RS_BREAKPOINT_CLEAR = 1,
+    RS_BREAKPOINT_ENABLE = 2,
+    RS_BREAKPOINT_DISABLE = 3,
+    RS_BREAKPOINT_NEXT = 4, /* the first one whose id is not below `id`; RS_ERR_NO_BREAKPOINT */
+};
+
+/* LINK, while halted: breakpoints in the guest's code. Its bytes are as they were while it is
+ * halted. */
+struct rs_breakpoint { /* 0x40 bytes */
+    __u32 size;        /* 0x00 */
+    __u32 error;       /* 0x04 out: RS_ERR_BAD_ADDRESS, RS_ERR_NO_BREAKPOINT, ... */
+    __u32 operation;   /* 0x08 RS_BREAKPOINT_* */
+    __u32 id;          /* 0x0c in, or out of RS_BREAKPOINT_SET: from 1 on, never used again */
+    __u64 address;     /* 0x10 virtual */
+    __u32 process_id;  /* 0x18 whose code; RS_ANY: the kernel's, or the halted process's */
+    __u32 thread_id;   /* 0x1c or RS_ANY */
+    __u32 core;        /* 0x20 or RS_ANY */
+    __u32 is_enabled;  /* 0x24 out */
+    __u64 hits;        /* 0x28 out */
+    __u64 reserved[2]; /* 0x30 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_breakpoint) == 0x40, "rs_breakpoint");
+
 #define RS_MAX_HALT_CORES 256u
 enum { RS_CORE_ABSENT = 0, RS_CORE_RUNS = 1, RS_CORE_HALTED = 2, RS_CORE_OPERATES = 3 };
 

@@ -81,6 +81,9 @@
     X(NO_PORT, 0xc0001038u, ENODEV, "there is no such serial port")                               \
     X(NO_SHARED_MEMORY, 0xc0001039u, ENODEV, "this machine has no ivshmem device")                \
     X(DEBUGGER_MODE, 0xc000103au, EBUSY, "a debugger at the end of a link has this machine")      \
+    X(NO_BREAKPOINT, 0xc000103bu, ENOENT, "no such breakpoint")                                   \
+    X(TOO_MANY_BREAKPOINTS, 0xc000103cu, ENOSPC, "too many breakpoints")                          \
+    X(BREAKPOINT_EXISTS, 0xc000103du, EEXIST, "there is a breakpoint at this address")            \
     X(INTERNAL, 0xc0001fffu, EIO, "internal error")
 
 enum rs_error {

@@ -52,6 +52,7 @@
 #define RS_NR_PAUSE 0x42u
 #define RS_NR_SWITCH_CORE 0x43u
 #define RS_NR_HALT_STATE 0x44u
+#define RS_NR_BREAKPOINT 0x45u
 
 #define RS_IOC_VERSION RS_IOC(RS_NR_VERSION, struct rs_version)
 #define RS_IOC_LOAD RS_IOC(RS_NR_LOAD, struct rs_load)
@@ -83,6 +84,7 @@
 #define RS_IOC_RUN RS_IOC(RS_NR_RUN, struct rs_run)
 #define RS_IOC_PAUSE RS_IOC(RS_NR_PAUSE, struct rs_pause)
 #define RS_IOC_SWITCH_CORE RS_IOC(RS_NR_SWITCH_CORE, struct rs_switch_core)
+#define RS_IOC_BREAKPOINT RS_IOC(RS_NR_BREAKPOINT, struct rs_breakpoint)
 #define RS_IOC_HALT_STATE RS_IOC(RS_NR_HALT_STATE, struct rs_halt_state)
 
 #define RS_MAX_REQUEST_BYTES 0x200000u /* largest image of any request */
