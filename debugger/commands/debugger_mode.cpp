@@ -212,9 +212,11 @@ std::optional<u64> end_of_step(Session& session, u32 how) {
         return 0;
     const auto code = std::as_bytes(std::span{halt.code})
                           .first(std::min<std::size_t>(halt.code_len, sizeof halt.code));
-    return runs_to_next(code, halt.is_long_mode != 0)
-               ? halt.rip + instruction_length(code, halt.is_long_mode != 0)
-               : 0;
+    const std::size_t length = instruction_length(code, halt.is_long_mode != 0);
+    // A call that does not come back has INT3 behind it: the kernel's return thunks.
+    constexpr std::byte kInt3{0xcc};
+    const bool comes_back = length >= code.size() || code[length] != kInt3;
+    return runs_to_next(code, halt.is_long_mode != 0) && comes_back ? halt.rip + length : 0;
 }
 
 /// Steps `count` times by `how`; each step shows where it ended.
