@@ -112,8 +112,11 @@ void rs_core_emergency_leave(void) {
         session.hypervisor.leave_here_now();
 }
 
-int rs_core_take_wakeup(__u32 cpu) {
-    return session.is_loaded && session.hypervisor.take_wakeup(cpu);
+__u32 rs_core_take_wakeup(__u32 cpu) {
+    static_assert(RS_WAKEUP_READERS == ringside::vcpu::kWakeReaders);
+    static_assert(RS_WAKEUP_WATCHDOGS == ringside::vcpu::kTellWatchdogs);
+    static_assert(RS_WAKEUP_STRAY == ringside::vcpu::kStrayNmi);
+    return session.is_loaded ? session.hypervisor.take_wakeup(cpu) : 0;
 }
 
 __u32 rs_core_add_client(__u32 client) {

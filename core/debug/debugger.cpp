@@ -8,6 +8,7 @@
 #include "event/gather.hpp"
 #include "vcpu/exit_loop.hpp"
 #include "vcpu/interrupt_controllers.hpp"
+#include "vcpu/watchdogs.hpp"
 #include "x86/instructions.hpp"
 
 namespace ringside::debug {
@@ -42,8 +43,10 @@ void fill(vcpu::ExitTable& table) {
                 return debugger.open(vcpu);
             case LinkOperation::kClose:
                 debugger.close(vcpu);
+                vcpu::let_stalls_be_reported(*vcpu.machine);
                 return RS_OK;
             case LinkOperation::kTend:
+                vcpu::reconsider_stall_reports(*vcpu.machine, x86::read_tsc());
                 (void)debugger.tend(vcpu, true);
                 return RS_OK;
         }
