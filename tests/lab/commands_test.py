@@ -75,6 +75,15 @@ def test_registers_of_the_processor(lab):
         "core : 0x0 - msr[12345678] = 00000000`00000000\n" in strange.stdout
 
 
+def test_an_address_that_is_none_is_no_entry_point(lab):
+    """The processor would refuse it with #GP; an emulator may not."""
+    before = output(lab, "rdmsr c0000082")
+    for msr in ("c0000082", "c0000083", "176", "c0000102"):
+        result = lab.debugger(f"wrmsr {msr} 8000000000000000 core 0", check=False)
+        assert f"err, msr {msr} not writable with this value (c0001030)" in result.stderr
+    assert output(lab, "rdmsr c0000082") == before
+
+
 def test_interrupt_controllers(lab):
     text = output(lab, "!apic", "!ioapic")
     assert re.search(r"^\*\*\*  \(X2?APIC Mode\) PHYSICAL LAPIC ID = \d+, .*\(SW: 'Enabled'\)$", text, re.M)
