@@ -3,6 +3,9 @@
 
 import re
 
+# What the lab's processors have and its kernel does not use or count as one of its own.
+UNUSED_FEATURES = {"ht"}
+
 ADDRESS = r"[0-9a-f]{8}`[0-9a-f]{8}"
 
 
@@ -82,6 +85,26 @@ def test_an_address_that_is_none_is_no_entry_point(lab):
         result = lab.debugger(f"wrmsr {msr} 8000000000000000 core 0", check=False)
         assert f"err, msr {msr} not writable with this value (c0001030)" in result.stderr
     assert output(lab, "rdmsr c0000082") == before
+
+
+def test_the_processor(lab):
+    """Vendor, name and features as the kernel has them. It leaves features out that it was told not to
+    use or cannot use; everything else it shows is shown here, or is of the kernel's own making."""
+    text = output(lab, "cpu")
+    kernel = lab.out("cat /proc/cpuinfo")
+
+    def of_kernel(field):
+        return re.search(rf"^{field}\s*: (.*)$", kernel, re.M).group(1)
+
+    assert f"vendor: {of_kernel('vendor_id')}\n" in text
+    assert f"brand: {of_kernel('model name').strip()}\n" in text
+    assert f"family {int(of_kernel('cpu family')):#x} " in text
+    assert f"model {int(of_kernel('model')):#x} " in text
+    assert f"stepping {int(of_kernel('stepping')):#x} " in text
+    shown = set(re.search(r"^features:(.*)", text, re.M | re.S).group(1).split())
+    flags = set(of_kernel("flags").split())
+    assert shown - flags <= UNUSED_FEATURES, shown - flags
+    assert len(shown & flags) > 50
 
 
 def test_interrupt_controllers(lab):
