@@ -112,8 +112,11 @@ void rs_core_emergency_leave(void) {
         session.hypervisor.leave_here_now();
 }
 
-int rs_core_take_wakeup(__u32 cpu) {
-    return session.is_loaded && session.hypervisor.take_wakeup(cpu);
+__u32 rs_core_take_wakeup(__u32 cpu) {
+    static_assert(RS_WAKEUP_READERS == ringside::vcpu::kWakeReaders);
+    static_assert(RS_WAKEUP_WATCHDOGS == ringside::vcpu::kTellWatchdogs);
+    static_assert(RS_WAKEUP_STRAY == ringside::vcpu::kStrayNmi);
+    return session.is_loaded ? session.hypervisor.take_wakeup(cpu) : 0;
 }
 
 __u32 rs_core_add_client(__u32 client) {
@@ -265,11 +268,12 @@ __u32 rs_core_look(__u32 number, void* image, __u64 bytes) {
     if (!session.is_loaded)
         return words[1] = RS_ERR_NOT_LOADED;
     u32 core = RS_ANY;
-    if (number == RS_NR_MSR && bytes >= sizeof(rs_msr)) {
+    if (number == RS_NR_MSR && bytes >= sizeof(rs_msr))
         core = static_cast<const rs_msr*>(image)->core;
-        if (core != RS_ANY && !session.core_exists(core))
-            return words[1] = RS_ERR_BAD_CORE;
-    }
+    if (number == RS_NR_CPUID && bytes >= sizeof(rs_cpuid))
+        core = static_cast<const rs_cpuid*>(image)->core;
+    if (core != RS_ANY && !session.core_exists(core))
+        return words[1] = RS_ERR_BAD_CORE;
     return words[1] = session.inspect(number, core, {static_cast<u8*>(image), bytes});
 }
 

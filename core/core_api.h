@@ -67,7 +67,8 @@ struct rs_kernel_facts {
     const __u64* kernel_gs;     /* each CPU's kernel GS base */
     __u64 init_task;            /* virtual */
     __u64 init_task_physical;
-    __u32 task_pid; /* offsets into task_struct */
+    __u64 stall_suppression; /* physical, of rcu_cpu_stall_suppress; 0: unknown */
+    __u32 task_pid;          /* offsets into task_struct */
     __u32 task_tgid;
     __u32 task_comm;
     __u32 task_group_leader;
@@ -124,7 +125,8 @@ __u32 rs_core_eval(__u32 client, void* image, __u64 bytes);
  * if the caller's is shorter, and its data. */
 __u32 rs_core_look(__u32 number, void* image, __u64 bytes);
 
-/* Makes this machine a debuggee, or with kind 0 ends that. `version` is what the debugger is told. */
+/* Makes this machine a debuggee, or with kind 0 ends that. `version` is what the debugger is told.
+ */
 __u32 rs_core_prepare(struct rs_prepare* request, const struct rs_link_device* device,
                       const struct rs_version* version);
 /* To be called now and then while it is one: every jiffy if `is_polled` says so, else ten times a
@@ -169,8 +171,13 @@ __u32 rs_core_symbols_end(void);
 /* Gives them up, finished or not; root mode reads them no more. */
 void rs_core_symbols_drop(void);
 
-/* NMI context, any CPU, no mutex: whether this NMI was root's request to wake the readers. */
-int rs_core_take_wakeup(__u32 cpu);
+enum {
+    RS_WAKEUP_READERS = 1 << 0,   /* wake those that wait in read() */
+    RS_WAKEUP_WATCHDOGS = 1 << 1, /* this CPU stood still for long: tell what would report that */
+    RS_WAKEUP_STRAY = 1 << 2,     /* nothing; it was ours */
+};
+/* NMI context, any CPU, no mutex: what root mode wants by this NMI, RS_WAKEUP_*; 0: not root's. */
+__u32 rs_core_take_wakeup(__u32 cpu);
 
 /* CPU hotplug; called on that CPU with the mutex held. */
 __u32 rs_core_cpu_online(__u32 cpu);

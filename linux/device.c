@@ -263,6 +263,7 @@ union fixed_request {
 	struct rs_process process;
 	struct rs_registers registers;
 	struct rs_msr msr;
+	struct rs_cpuid cpuid;
 	struct rs_lapic lapic;
 	struct rs_io_apic io_apic;
 	struct rs_page_walk page_walk;
@@ -298,6 +299,8 @@ static size_t fixed_size(u32 number)
 		return sizeof(struct rs_registers);
 	case RS_NR_MSR:
 		return sizeof(struct rs_msr);
+	case RS_NR_CPUID:
+		return sizeof(struct rs_cpuid);
 	case RS_NR_LAPIC:
 		return sizeof(struct rs_lapic);
 	case RS_NR_IO_APIC:

@@ -118,6 +118,21 @@ static void collect_io_apics(struct rs_kernel_facts *facts)
 }
 #endif
 
+#ifdef RS_HAVE_STALL_SUPPRESSION
+extern int rcu_cpu_stall_suppress; /* exported to rcutorture, declared in no public header */
+#endif
+
+static u64 stall_suppression(void)
+{
+#ifdef RS_HAVE_STALL_SUPPRESSION
+	return __pa_symbol(&rcu_cpu_stall_suppress);
+#else
+	unsigned long address = rs_address_of("rcu_cpu_stall_suppress");
+
+	return address ? __pa(address) : 0;
+#endif
+}
+
 static void add_replay(struct rs_kernel_facts *facts, unsigned int vector)
 {
 	facts->replay_vectors[vector / 64] |= 1ull << (vector % 64);
@@ -169,6 +184,7 @@ int rs_facts_collect(struct rs_kernel_facts *facts)
 	facts->page_table_isolation = boot_cpu_has(X86_FEATURE_PTI);
 	facts->init_task = (unsigned long)&init_task;
 	facts->init_task_physical = __pa_symbol(&init_task);
+	facts->stall_suppression = stall_suppression();
 	facts->task_pid = offsetof(struct task_struct, pid);
 	facts->task_tgid = offsetof(struct task_struct, tgid);
 	facts->task_comm = offsetof(struct task_struct, comm);

@@ -81,9 +81,14 @@ static struct notifier_block power_block = { .notifier_call = on_power };
 
 static int on_nmi(unsigned int type, struct pt_regs *regs)
 {
-	if (!rs_core_take_wakeup(raw_smp_processor_id()))
+	u32 wanted = rs_core_take_wakeup(raw_smp_processor_id());
+
+	if (!wanted)
 		return NMI_DONE;
-	rs_wake_readers();
+	if (wanted & RS_WAKEUP_WATCHDOGS)
+		rs_watchdogs_tell();
+	if (wanted & RS_WAKEUP_READERS)
+		rs_wake_readers();
 	return NMI_HANDLED;
 }
 
@@ -116,6 +121,7 @@ int rs_hotplug_register(void)
 {
 	int error;
 
+	rs_watchdogs_register();
 	error = register_nmi_handler(NMI_LOCAL, on_nmi, NMI_FLAG_FIRST, "ringside");
 	if (error)
 		return error;
@@ -136,4 +142,5 @@ void rs_hotplug_unregister(void)
 	unregister_reboot_notifier(&reboot_block);
 	cpuhp_remove_state(hotplug_state);
 	unregister_nmi_handler(NMI_LOCAL, "ringside");
+	rs_watchdogs_unregister();
 }

@@ -41,6 +41,12 @@ u32 rs_process_request(struct rs_process *request);
 /* symbols.c: a name of the kernel, not exported; 0: unknown. */
 unsigned long rs_address_of(const char *name);
 
+/* watchdogs.c: BRK-6 */
+void rs_watchdogs_register(void);
+void rs_watchdogs_unregister(void); /* no NMI asks for anything any more */
+/* NMI context: this CPU stood still for long, and none of its interrupts has been taken yet. */
+void rs_watchdogs_tell(void);
+
 /* hotplug.c: the ways a CPU leaves or the system ends. */
 int rs_hotplug_register(void);
 void rs_hotplug_unregister(void);

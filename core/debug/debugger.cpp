@@ -10,6 +10,7 @@
 #include "vcpu/guest_view.hpp"
 #include "vcpu/interrupt_controllers.hpp"
 #include "vcpu/step.hpp"
+#include "vcpu/watchdogs.hpp"
 #include "x86/instructions.hpp"
 
 namespace ringside::debug {
@@ -52,8 +53,10 @@ void fill(vcpu::ExitTable& table) {
                 return debugger.open(vcpu);
             case LinkOperation::kClose:
                 debugger.close(vcpu);
+                vcpu::let_stalls_be_reported(*vcpu.machine);
                 return RS_OK;
             case LinkOperation::kTend:
+                vcpu::reconsider_stall_reports(*vcpu.machine, x86::read_tsc());
                 (void)debugger.tend(vcpu, true);
                 return RS_OK;
         }

@@ -36,6 +36,9 @@ u32 answer_checked(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image, Others oth
         case RS_NR_MSR:
             return answer_fields<rs_msr>(image,
                                          [&](rs_msr& fields) { return answer_msr(vcpu, fields); });
+        case RS_NR_CPUID:
+            return answer_fields<rs_cpuid>(
+                image, [&](rs_cpuid& fields) { return answer_cpuid(vcpu, fields); });
         case RS_NR_LAPIC:
             return answer_fields<rs_lapic>(
                 image, [&](rs_lapic& fields) { return answer_local_apic(vcpu, fields); });
@@ -61,6 +64,7 @@ bool is_look(u32 number) {
         case RS_NR_MEM:
         case RS_NR_REGISTERS:
         case RS_NR_MSR:
+        case RS_NR_CPUID:
         case RS_NR_LAPIC:
         case RS_NR_IO_APIC:
         case RS_NR_PAGE_WALK:

@@ -59,6 +59,7 @@ private:
 u32 answer_memory(vcpu::Vcpu& vcpu, rs_mem& fields, std::span<u8> data);
 u32 answer_registers(vcpu::Vcpu& vcpu, rs_registers& fields);
 u32 answer_msr(vcpu::Vcpu& vcpu, rs_msr& fields);
+u32 answer_cpuid(vcpu::Vcpu& vcpu, rs_cpuid& fields);
 u32 answer_local_apic(vcpu::Vcpu& vcpu, rs_lapic& fields);
 u32 answer_io_apic(vcpu::Vcpu& vcpu, rs_io_apic& fields, Others others);
 u32 answer_page_walk(vcpu::Vcpu& vcpu, rs_page_walk& fields);

@@ -476,6 +476,8 @@ bool SvmBackend::read_msr(u32 msr, u64& value) {
 }
 
 bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
+    if (!vcpu::is_allowed_msr_value(msr, value, x86::paging_levels(vmcb_.cr4)))
+        return false;
     if (u64* saved = saved_msr(msr))
         return write_saved_msr(msr, value, *saved);
     switch (msr) {
@@ -501,8 +503,6 @@ bool SvmBackend::write_msr(u32 msr, u64 value, bool& leave) {
             return true;
         case x86::IA32_PAT:
             if (has_own_pat()) {
-                if (!x86::is_allowed_pat(value))
-                    return false;
                 vmcb_.guest_pat = value;
                 return true;
             }

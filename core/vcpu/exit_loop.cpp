@@ -84,7 +84,7 @@ void tend_messages(Vcpu& vcpu) {
     if (vcpu.machine->has_link) [[unlikely]]
         (void)vcpu.machine->exits.tend_link(vcpu, false);
     if (state.wake.is_wanted() && event::should_wake_reader(state, x86::read_tsc())) [[unlikely]] {
-        std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).store(1);
+        std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).fetch_or(kWakeReaders);
         vcpu.waiting.nmi = true;
     }
 }

@@ -3,6 +3,7 @@
 
 #include "event/gather.hpp"
 #include "vcpu/exit_loop.hpp"
+#include "vcpu/watchdogs.hpp"
 #include "x86/instructions.hpp"
 
 namespace ringside::vcpu {
@@ -83,6 +84,7 @@ bool halt_machine(Vcpu& vcpu, HaltReason& reason) {
     vcpu.halt_reason = &reason;
     event::hand_over(*vcpu.core_state);
     wait_for_others(vcpu);
+    hold_stall_reports_back(*vcpu.machine);
     stand_in_halt(vcpu);
     vcpu.halt_reason = nullptr;
     return true;
@@ -104,7 +106,12 @@ u64 stand_in_halt(Vcpu& vcpu) {
         generation = in_effect.load(std::memory_order_acquire);
     }
     vcpu.has_stood = true;
-    return x86::read_tsc() - start;
+    const u64 ticks = x86::read_tsc() - start;
+    vcpu.stood_ticks += ticks;
+    // A core let go alone is told when all are: one step must not end in the NMI's handler.
+    if (generation == 0)
+        tell_watchdogs(vcpu);
+    return ticks;
 }
 
 void end_halt(Vcpu& vcpu, bool only_here) {
@@ -113,6 +120,7 @@ void end_halt(Vcpu& vcpu, bool only_here) {
         Word(halt.released_core).store(vcpu.core + 1, std::memory_order_release);
         return;
     }
+    std::atomic_ref<u64>(halt.resumed_tsc).store(x86::read_tsc());
     // Whoever takes it next finds it free only when nobody is told to stand any more.
     Word(halt.generation).store(0, std::memory_order_release);
     Word(halt.is_taken).store(0, std::memory_order_release);

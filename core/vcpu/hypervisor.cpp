@@ -111,6 +111,7 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     machine.tasks.thread_node = facts.task_thread_node;
     machine.tasks.thread_head = facts.signal_thread_head;
     machine.tasks.mm_pgd = facts.mm_pgd;
+    machine.stall_suppression = facts.stall_suppression;
     machine.core_count = core_count_;
     machine.page_table_isolation = facts.page_table_isolation;
     machine.forward_hypercalls = x86::runs_under_hypervisor() && !x86::is_qemu_tcg();
@@ -525,14 +526,15 @@ void Hypervisor::signal_adoption() {
             return;
 }
 
-bool Hypervisor::take_wakeup(u32 core) {
+u32 Hypervisor::take_wakeup(u32 core) {
     if (core >= core_count_)
-        return false;
-    if (std::atomic_ref<u32>(machine_->wakeups[core]).exchange(0) != 0)
-        return true;
-    // An NMI of ours that came too late to find root mode on this core.
-    return !virtualized_[core] && blocks_[core] &&
-           std::atomic_ref<u32>(blocks_[core]->vcpu.owed_nmi).exchange(0) != 0;
+        return 0;
+    if (const u32 wanted = std::atomic_ref<u32>(machine_->wakeups[core]).exchange(0))
+        return wanted;
+    // It came too late to find root mode on this core.
+    const bool is_stray = !virtualized_[core] && blocks_[core] &&
+                          std::atomic_ref<u32>(blocks_[core]->vcpu.owed_nmi).exchange(0) != 0;
+    return is_stray ? kStrayNmi : 0;
 }
 
 bool Hypervisor::take_abandoned(u32 core) {

@@ -57,8 +57,9 @@ public:
     /// Makes all virtualized cores adopt what was published, from any virtualized CPU.
     void signal_adoption();
 
-    /// Whether root asked for the NMI that just came to `core`. NMI context.
-    bool take_wakeup(u32 core);
+    /// What root asked for the NMI for that just came to `core`: kWakeReaders ...; 0: it did not.
+    /// NMI context.
+    u32 take_wakeup(u32 core);
 
     RootMemory& memory() { return memory_; }
     bool is_virtualized(u32 core) const { return core < core_count_ && virtualized_[core]; }

@@ -92,6 +92,7 @@ struct Halt {
     u64 halts = 0;          ///< so far
     u64 lost_breaks = 0;    ///< that found no debugger
     u64 halted_tsc = 0;     ///< when all cores stood
+    u64 resumed_tsc = 0;    ///< when they were let go last
 };
 
 /// Tasks of the guest that have a step's trap flag, in their registers or in a frame. Changed while
@@ -103,6 +104,11 @@ struct StepTasks {
 };
 
 inline constexpr u32 kMaxIoApics = 16;
+
+/// Why root mode has the guest take an NMI; bits of Machine::wakeups, RS_WAKEUP_* to the shim.
+inline constexpr u32 kWakeReaders = 1 << 0;
+inline constexpr u32 kTellWatchdogs = 1 << 1;  ///< this core stood for long
+inline constexpr u32 kStrayNmi = 1 << 2;       ///< one of ours that found no root mode any more
 
 struct Machine {
     memory::RamMap ram;
@@ -123,6 +129,7 @@ struct Machine {
     u64 io_apic_addresses[kMaxIoApics] = {};  ///< physical
     u32 io_apic_count = 0;
     u64 window_base = 0;
+    u64 stall_suppression = 0;  ///< physical, of the kernel's word; 0: unknown. See watchdogs.hpp
     u32 core_count = 0;
     u32 page_table_isolation = 0;
     u32 forward_hypercalls = 0;  ///< run under another hypervisor: VMMCALLs of the guest are for it
@@ -131,7 +138,7 @@ struct Machine {
     u32 abandoned[kMaxCores] = {};  ///< root mode left this core by itself
     LeaveReport report;
     sandbox::Memory sandbox;      ///< what user code reaches memory by
-    u32 wakeups[kMaxCores] = {};  ///< root asked for an NMI on this core to wake the readers
+    u32 wakeups[kMaxCores] = {};  ///< what root asked for an NMI on this core for: kWakeReaders ...
     Vcpu* vcpus[kMaxCores] = {};  ///< root addresses; nullptr where no CPU is possible
 };
 

@@ -7,6 +7,7 @@
 #include "vcpu/backend.hpp"
 #include "x86/control_registers.hpp"
 #include "x86/instructions.hpp"
+#include "x86/msr.hpp"
 #include "x86/paging.hpp"
 
 namespace ringside::vcpu {
@@ -37,6 +38,33 @@ constexpr bool is_allowed_cr4(u64 value, u64 current) {
 inline bool is_allowed_cr3(u64 value, const memory::RamMap& ram) {
     return !(value & ~(x86::page::kAddress | kPageMask)) &&
            ram.contains(Hpa{value & x86::page::kAddress});
+}
+
+/// Whether WRMSR takes the value, in what is the same for every processor; of the rest the
+/// processor is asked. An emulator may take anything (QEMU TCG: LSTAR), a save area does, and the
+/// guest dies of it later. AMD's ignore the upper half of SYSENTER's addresses; no value of use is
+/// refused. Source: Intel SDM vol. 2D "WRMSR"; AMD APM vol. 3 "WRMSR".
+constexpr bool is_allowed_msr_value(u32 msr, u64 value, u32 paging_levels) {
+    switch (msr) {
+        case x86::IA32_SYSENTER_ESP:
+        case x86::IA32_SYSENTER_EIP:
+        case x86::IA32_DS_AREA:
+        case x86::IA32_PL0_SSP:
+        case x86::IA32_PL1_SSP:
+        case x86::IA32_PL2_SSP:
+        case x86::IA32_PL3_SSP:
+        case x86::IA32_INTERRUPT_SSP_TABLE:
+        case x86::IA32_LSTAR:
+        case x86::IA32_CSTAR:
+        case x86::IA32_FS_BASE:
+        case x86::IA32_GS_BASE:
+        case x86::IA32_KERNEL_GS_BASE:
+            return x86::is_canonical(value, paging_levels);
+        case x86::IA32_PAT:
+            return x86::is_allowed_pat(value);
+        default:
+            return true;
+    }
 }
 
 /// DR6 and DR7 have 32 bits.

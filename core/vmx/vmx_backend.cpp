@@ -531,13 +531,15 @@ bool VmxBackend::read_msr(u32 msr, u64& value) {
 
 bool VmxBackend::write_msr(u32 msr, u64 value, bool& leave) {
     leave = false;
+    if (!vcpu::is_allowed_msr_value(msr, value, x86::paging_levels(read<kGuestCr4>())))
+        return false;
     switch (msr) {
         case x86::IA32_SYSENTER_CS:
             return value >> 32 == 0 && write<kGuestSysenterCs>(u32(value));
         case x86::IA32_SYSENTER_ESP:
-            return is_canonical(value) && write<kGuestSysenterEsp>(value);
+            return write<kGuestSysenterEsp>(value);
         case x86::IA32_SYSENTER_EIP:
-            return is_canonical(value) && write<kGuestSysenterEip>(value);
+            return write<kGuestSysenterEip>(value);
         case x86::IA32_DEBUGCTL: {
             // Others may not exist here, or need what root mode has not: a buffer for traces.
             constexpr u64 kLastBranches = 1 << 0, kBranchStep = 1 << 1;
@@ -552,10 +554,6 @@ bool VmxBackend::write_msr(u32 msr, u64 value, bool& leave) {
         }
     }
     return rs_safe_write_msr(msr, value) == 0;
-}
-
-bool VmxBackend::is_canonical(u64 address) {
-    return x86::is_canonical(address, x86::paging_levels(read<kGuestCr4>()));
 }
 
 bool VmxBackend::runs_64bit_code() {

@@ -111,7 +111,6 @@ private:
     void flush_guest_translations();
     void block_nmis_of_faulting_iret(u32 information);
     void write_instruction_length(u8 length);
-    bool is_canonical(u64 address);
     bool single_steps(u64 flags);
     void keep_pending_step(u64 flags);
     void hold_nmis_until_iret();

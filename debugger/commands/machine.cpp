@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// !idt, !apic, !ioapic, rdmsr, wrmsr, !pte, !va2pa, !pa2va: the machine below the kernel.
+// !idt, !apic, !ioapic, cpu, rdmsr, wrmsr, !pte, !va2pa, !pa2va: the machine below the kernel.
 #include <fmt/format.h>
 
 #include <map>
@@ -8,6 +8,7 @@
 #include "commands/evaluation.hpp"
 #include "commands/interrupt_controllers.hpp"
 #include "commands/number.hpp"
+#include "commands/processor.hpp"
 #include "commands/symbol_names.hpp"
 
 namespace ringside::commands {
@@ -80,6 +81,22 @@ Outcome run_io_apic(Session& session, const Invocation& invocation) {
         text += io_apic_text(*apic);
         count = apic->count;
     }
+    session.output().text(text);
+    return Outcome::kOk;
+}
+
+Outcome run_cpu(Session& session, const Invocation& invocation) {
+    if (const Outcome loaded = session.require_vmm(invocation); loaded != Outcome::kOk)
+        return loaded;
+    std::optional<debuggee::Failure> failure;
+    const std::string text = processor_text([&](u32 leaf, u32 subleaf) {
+        const auto answer = session.debuggee().cpuid(leaf, subleaf);
+        if (!answer && !failure)
+            failure = answer.failure();
+        return answer ? *answer : rs_cpuid{};
+    });
+    if (failure)
+        return session.request_failed(*failure);
     session.output().text(text);
     return Outcome::kOk;
 }
@@ -295,6 +312,13 @@ constexpr CommandSpec kCommands[] = {
      .help = "One line an input: its entry, vector, delivery mode, destination, trigger mode,\n"
              "whether it is in service (rirr) or masked.\n\nexample:\n    !ioapic\n",
      .run = run_io_apic},
+    {.name = "cpu",
+     .syntax = "cpu",
+     .summary = "shows the processor: vendor, brand, features",
+     .help = "As CPUID tells the kernel, with the features' names of /proc/cpuinfo. That may show "
+             "fewer:\n"
+             "what the kernel was told not to use, or cannot.\n\nexample:\n    cpu\n",
+     .run = run_cpu},
     {.name = "rdmsr",
      .syntax = "rdmsr MSR [core CORE]",
      .summary = "reads a model-specific register",

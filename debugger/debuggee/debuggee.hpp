@@ -211,6 +211,9 @@ public:
     /// @param core  RS_ANY: the one that answers; c0000006 if it is not there
     Reply<rs_msr> read_msr(std::uint32_t msr, std::uint32_t core = RS_ANY);
     Reply<rs_msr> write_msr(std::uint32_t msr, std::uint64_t value, std::uint32_t core = RS_ANY);
+    /// CPUID as the guest would read it there.
+    Reply<rs_cpuid> cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0,
+                          std::uint32_t core = RS_ANY);
     /// The local APIC of the core that answers; c0001031 if it is switched off.
     Reply<rs_lapic> local_apic();
     /// The IO-APIC `index`, 0 and up; c0001031 above the last.

@@ -156,6 +156,11 @@ Reply<rs_msr> Debuggee::write_msr(std::uint32_t msr, std::uint64_t value, std::u
         RS_IOC_MSR, rs_msr{.core = core, .flags = RS_MSRF_WRITE, .msr = msr, .value = value});
 }
 
+Reply<rs_cpuid> Debuggee::cpuid(std::uint32_t leaf, std::uint32_t subleaf, std::uint32_t core) {
+    return request_structure(RS_IOC_CPUID,
+                             rs_cpuid{.core = core, .leaf = leaf, .subleaf = subleaf});
+}
+
 Reply<rs_lapic> Debuggee::local_apic() {
     return request_structure(RS_IOC_LAPIC, rs_lapic{});
 }

@@ -26,6 +26,7 @@ constexpr RequestSpec kRequests[] = {
     {RS_IOC_MEM, "mem", sizeof(rs_mem), true},
     {RS_IOC_REGISTERS, "registers", sizeof(rs_registers), false},
     {RS_IOC_MSR, "msr", sizeof(rs_msr), false},
+    {RS_IOC_CPUID, "cpuid", sizeof(rs_cpuid), false},
     {RS_IOC_LAPIC, "lapic", sizeof(rs_lapic), false},
     {RS_IOC_IO_APIC, "io-apic", sizeof(rs_io_apic), false},
     {RS_IOC_PAGE_WALK, "page walk", sizeof(rs_page_walk), false},

@@ -3,6 +3,11 @@
 
 import re
 
+# What the lab's processors have and its kernel leaves out: one thread a core; in Bochs, as the log there says,
+# "Disabled fast string operations" and "TSC_DEADLINE disabled due to Errata".
+UNUSED_FEATURES = {"ht"}
+UNUSED_FEATURES_OF_BOCHS = {"erms", "tsc_deadline_timer"}
+
 ADDRESS = r"[0-9a-f]{8}`[0-9a-f]{8}"
 
 
@@ -73,6 +78,36 @@ def test_registers_of_the_processor(lab):
     strange = lab.debugger("rdmsr 12345678", check=False)  # emulators have every MSR, and 0 in it
     assert "err, msr 12345678 not readable (c0001030)" in strange.stderr or \
         "core : 0x0 - msr[12345678] = 00000000`00000000\n" in strange.stdout
+
+
+def test_an_address_that_is_none_is_no_entry_point(lab):
+    """The processor would refuse it with #GP; an emulator may not."""
+    before = output(lab, "rdmsr c0000082")
+    for msr in ("c0000082", "c0000083", "176", "c0000102"):
+        result = lab.debugger(f"wrmsr {msr} 8000000000000000 core 0", check=False)
+        assert f"err, msr {msr} not writable with this value (c0001030)" in result.stderr
+    assert output(lab, "rdmsr c0000082") == before
+
+
+def test_the_processor(lab):
+    """Vendor, name and features as the kernel has them. It leaves features out that it was told not to
+    use or cannot use; everything else it shows is shown here, or is of the kernel's own making."""
+    text = output(lab, "cpu")
+    kernel = lab.out("cat /proc/cpuinfo")
+
+    def of_kernel(field):
+        return re.search(rf"^{field}\s*: (.*)$", kernel, re.M).group(1)
+
+    assert f"vendor: {of_kernel('vendor_id')}\n" in text
+    assert f"brand: {of_kernel('model name').strip()}\n" in text
+    assert f"family {int(of_kernel('cpu family')):#x} " in text
+    assert f"model {int(of_kernel('model')):#x} " in text
+    assert f"stepping {int(of_kernel('stepping')):#x} " in text
+    shown = set(re.search(r"^features:(.*)", text, re.M | re.S).group(1).split())
+    flags = set(of_kernel("flags").split())
+    unused = UNUSED_FEATURES | (UNUSED_FEATURES_OF_BOCHS if lab.runs_in_bochs() else set())
+    assert shown - flags <= unused, shown - flags
+    assert len(shown & flags) > 50
 
 
 def test_interrupt_controllers(lab):

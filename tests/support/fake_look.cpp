@@ -65,6 +65,7 @@ bool FakeLook::is_look(std::uint32_t request) {
         case RS_IOC_MEM:
         case RS_IOC_REGISTERS:
         case RS_IOC_MSR:
+        case RS_IOC_CPUID:
         case RS_IOC_LAPIC:
         case RS_IOC_IO_APIC:
         case RS_IOC_PAGE_WALK:
@@ -93,6 +94,13 @@ std::uint32_t FakeLook::answer(std::uint32_t request, std::span<std::byte> argum
                 found->second = msr.value;
             msr.value = found->second;
             return finish(argument, msr, RS_OK);
+        }
+        case RS_IOC_CPUID: {
+            auto cpuid = front<rs_cpuid>(argument);
+            const auto found = leaves.find({cpuid.leaf, cpuid.subleaf});
+            if (found != leaves.end())
+                std::memcpy(&cpuid.eax, found->second.data(), sizeof(found->second));
+            return finish(argument, cpuid, RS_OK);
         }
         case RS_IOC_LAPIC:
             return finish(argument, local_apic, RS_OK);

@@ -3,6 +3,7 @@
 // the test has put there.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -46,6 +47,8 @@ public:
     std::uint64_t failed_entry = 0;
     rs_registers registers{};
     std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> msrs;  ///< by core and number
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::array<std::uint32_t, 4>>
+        leaves;  ///< CPUID
     rs_lapic local_apic{};
     std::vector<rs_io_apic> io_apics;
     std::map<std::uint64_t, rs_page_walk> page_walks;  ///< by address; others: absent

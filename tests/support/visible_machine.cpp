@@ -49,6 +49,13 @@ public:
                 });
             case RS_IOC_MSR:
                 return answer<rs_msr>(argument, [&](rs_msr& msr) { return access(msr); });
+            case RS_IOC_CPUID:
+                return answer<rs_cpuid>(argument, [&](rs_cpuid& cpuid) {
+                    const auto found = machine_.leaves.find({cpuid.leaf, cpuid.subleaf});
+                    if (found != machine_.leaves.end())
+                        std::memcpy(&cpuid.eax, found->second.data(), sizeof(found->second));
+                    return u32{RS_OK};
+                });
             case RS_IOC_LAPIC:
                 return answer<rs_lapic>(argument, [&](rs_lapic& apic) {
                     apic = machine_.lapic;

@@ -3,6 +3,7 @@
 // that the test sets. Stands in front of another module, to which everything else goes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@ struct VisibleMachine {
     std::map<std::pair<u32, u32>, u64> msrs;  ///< by core and number
     u32 cores = 2;
     rs_registers registers{};
+    std::map<std::pair<u32, u32>, std::array<u32, 4>> leaves;  ///< of CPUID: eax to edx
     rs_lapic lapic{};
     std::vector<rs_io_apic> io_apics;
     rs_page_walk walk{};

@@ -74,6 +74,21 @@ struct rs_msr {     /* 0x20 bytes */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_msr) == 0x20, "rs_msr");
 
+/* LOOK. CPUID as the guest would read it on one core. */
+struct rs_cpuid {   /* 0x28 bytes */
+    __u32 size;     /* 0x00 */
+    __u32 error;    /* 0x04 out */
+    __u32 core;     /* 0x08 RS_ANY: the one that answers; out: which it was */
+    __u32 leaf;     /* 0x0c */
+    __u32 subleaf;  /* 0x10 */
+    __u32 eax;      /* 0x14 out */
+    __u32 ebx;      /* 0x18 out */
+    __u32 ecx;      /* 0x1c out */
+    __u32 edx;      /* 0x20 out */
+    __u32 reserved; /* 0x24 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_cpuid) == 0x28, "rs_cpuid");
+
 #define RS_LAPIC_REGISTERS 64u
 
 /* LOOK. The local APIC of the core that answers. */

@@ -105,6 +105,7 @@ int kick_shadow(char **words, struct seq_buf *answer);
 int kick_cr8(char **words, struct seq_buf *answer);
 int kick_apic(char **words, struct seq_buf *answer);
 int kick_queue(char **words, struct seq_buf *answer);
+int kick_stay(char **words, struct seq_buf *answer);
 
 /* ---- registers.c ---- */
 

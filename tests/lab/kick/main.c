@@ -33,6 +33,7 @@ static const struct kick_command commands[] = {
     {"apic", "apic CORE: ISR, IRR and TMR", 1, kick_apic},
     {"queue", "queue CORE NUMBER: raised with interrupts off, and when they were handled", 2,
      kick_queue},
+    {"stay", "stay ROUNDS: busy for that many jiffies that pass while the guest runs", 1, kick_stay},
     {"registers", "registers CORE: what an interrupt (f1) changes of known ones", 1, kick_registers},
     {"state", "state CORE: registers a hypervisor must leave alone", 1, kick_state},
 };

@@ -205,6 +205,22 @@ int kick_hold(char **words, struct seq_buf *answer)
 	return kick_run_on(cpu, hold_here, &microseconds);
 }
 
+/* ---- stay ---- */
+
+/* However long the machine stands still meanwhile, at most one of the naps is over by that. Whoever
+ * has another command waits uninterruptibly. */
+int kick_stay(char **words, struct seq_buf *answer)
+{
+	unsigned int rounds;
+
+	if (kstrtouint(words[0], 10, &rounds))
+		return -EINVAL;
+	while (rounds--)
+		schedule_timeout_uninterruptible(1);
+	seq_buf_printf(answer, "stayed\n");
+	return 0;
+}
+
 /* ---- order ---- */
 
 /* Bochs: an exit with interrupts off leaves the next ones unseen until IF is touched. */

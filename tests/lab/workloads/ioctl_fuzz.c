@@ -51,8 +51,8 @@ static const __u32 numbers[] = {
     RS_IOC_ADD_ACTION, RS_IOC_MODIFY_EVENT, RS_IOC_LIST_EVENTS, RS_IOC_EVENT_STAT,
     RS_IOC_FLUSH,      RS_IOC_RING,         RS_IOC_EVAL,        RS_IOC_IDT,
     RS_IOC_SYMBOL,     RS_IOC_PROCESS,      RS_IOC_SETTINGS,    RS_IOC_MEM,
-    RS_IOC_MSR,        RS_IOC_LAPIC,        RS_IOC_IO_APIC,     RS_IOC_REGISTERS,
-    RS_IOC_PAGE_WALK,  RS_IOC_TASKS,        RS_IOC_SYMBOL_LIST,
+    RS_IOC_MSR,        RS_IOC_CPUID,        RS_IOC_LAPIC,       RS_IOC_IO_APIC,
+    RS_IOC_REGISTERS,  RS_IOC_PAGE_WALK,    RS_IOC_TASKS,       RS_IOC_SYMBOL_LIST,
 };
 
 /* A number that means something somewhere, or none that does. */

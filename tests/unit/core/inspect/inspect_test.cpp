@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "support/inspected_machine.hpp"
+#include "x86/instructions.hpp"
 
 namespace ringside::inspect {
 namespace {
@@ -7,8 +8,8 @@ namespace {
 using Inspect = test::InspectedMachine;
 
 TEST_F(Inspect, KnowsItsRequests) {
-    for (const u32 number : {RS_NR_MEM, RS_NR_REGISTERS, RS_NR_MSR, RS_NR_LAPIC, RS_NR_IO_APIC,
-                             RS_NR_PAGE_WALK, RS_NR_TASKS})
+    for (const u32 number : {RS_NR_MEM, RS_NR_REGISTERS, RS_NR_MSR, RS_NR_CPUID, RS_NR_LAPIC,
+                             RS_NR_IO_APIC, RS_NR_PAGE_WALK, RS_NR_TASKS})
         EXPECT_TRUE(is_look(number)) << number;
     for (const u32 number : {RS_NR_VERSION, RS_NR_EVAL, RS_NR_SYMBOL_LIST, RS_NR_RUN, 0xffffffffu})
         EXPECT_FALSE(is_look(number)) << number;
@@ -124,6 +125,32 @@ TEST_F(Inspect, ReadsAndWritesMsrs) {
     EXPECT_EQ(ask(RS_NR_MSR, request), u32{RS_ERR_BAD_CORE});
     request = {.core = RS_ANY, .flags = 2, .msr = 0xc0000082};
     EXPECT_EQ(ask(RS_NR_MSR, request), u32{RS_ERR_BAD_IMAGE});
+}
+
+TEST_F(Inspect, TellsCpuidAsTheGuestReadsIt) {
+    constexpr u32 kOsxsave = 1u << 27, kOspke = 1u << 4;
+    rs_cpuid request{.core = RS_ANY, .leaf = 1, .subleaf = 0};
+    backend.registers[RS_FULL_CR4] = 1 << 18;
+    EXPECT_EQ(ask(RS_NR_CPUID, request), u32{RS_OK});
+    EXPECT_EQ(request.core, 1u);
+    EXPECT_EQ(request.eax, x86::cpuid(1).eax);
+    EXPECT_EQ(request.edx, x86::cpuid(1).edx);
+    EXPECT_EQ(request.ecx & kOsxsave, kOsxsave);
+    backend.registers[RS_FULL_CR4] = 0;
+    request = {.core = 1, .leaf = 1};
+    EXPECT_EQ(ask(RS_NR_CPUID, request), u32{RS_OK});
+    EXPECT_EQ(request.ecx & kOsxsave, 0u);
+    request = {.core = RS_ANY, .leaf = 7};
+    EXPECT_EQ(ask(RS_NR_CPUID, request), u32{RS_OK});
+    EXPECT_EQ(request.ecx & kOspke, 0u);
+    backend.registers[RS_FULL_CR4] = 1 << 22;
+    request = {.core = RS_ANY, .leaf = 7};
+    EXPECT_EQ(ask(RS_NR_CPUID, request), u32{RS_OK});
+    EXPECT_EQ(request.ecx & kOspke, kOspke);
+    request = {.core = 2, .leaf = 1};
+    EXPECT_EQ(ask(RS_NR_CPUID, request), u32{RS_ERR_BAD_CORE});
+    request = {.core = RS_ANY, .leaf = 1, .reserved = 1};
+    EXPECT_EQ(ask(RS_NR_CPUID, request), u32{RS_ERR_BAD_IMAGE});
 }
 
 TEST_F(Inspect, KnowsTheMsrsThatAreRegisters) {

@@ -342,6 +342,20 @@ TEST(SvmBackend, KeepsSystemCallMsrsInTheSaveAreaAndRootModesOwnInTheProcessor) 
     EXPECT_FALSE(leave);
 }
 
+TEST(SvmBackend, RefusesAnEntryPointThatIsNoAddressWhateverTheProcessorTakes) {
+    Guest guest;
+    test::FakeProcessor processor;  // takes anything, as QEMU TCG does
+    processor.msrs = {{0x175, 0}, {0x176, 0}, {0xc0000082, 2}, {0xc0000083, 3}};
+    guest.vmcb->lstar = 0xffff'ffff'8180'0000;
+    bool leave = false;
+    for (const u32 msr : {0x175u, 0x176u, 0xc0000082u, 0xc0000083u})
+        EXPECT_FALSE(guest.backend.write_msr(msr, 0x8000'0000'0000'0000, leave)) << msr;
+    EXPECT_EQ(guest.vmcb->lstar, 0xffff'ffff'8180'0000u);
+    EXPECT_EQ(processor.msrs[0xc0000082], 2u);
+    EXPECT_TRUE(guest.backend.write_msr(0xc0000082, 0xffff'ffff'8190'0000, leave));
+    EXPECT_EQ(guest.vmcb->lstar, 0xffff'ffff'8190'0000u);
+}
+
 TEST(SvmBackend, KnowsWhosePatItIs) {
     Guest guest;
     test::FakeProcessor processor;

@@ -89,6 +89,31 @@ TEST(LiveRegisters, AreTheProcessors) {
     EXPECT_FALSE(write_live_register(RS_FULL_XCR0, 1));
 }
 
+TEST(MsrRules, WantCanonicalAddresses) {
+    constexpr u64 kFourLevels = 0x0000'8000'0000'0000, kFiveLevels = 0x0100'0000'0000'0000;
+    for (const u32 msr : {0x175u, 0x176u, 0x600u, 0x6a4u, 0x6a5u, 0x6a6u, 0x6a7u, 0x6a8u,
+                          0xc0000082u, 0xc0000083u, 0xc0000100u, 0xc0000101u, 0xc0000102u}) {
+        SCOPED_TRACE(msr);
+        EXPECT_TRUE(is_allowed_msr_value(msr, 0, 4));
+        EXPECT_TRUE(is_allowed_msr_value(msr, 0xffff'8000'0000'0000, 4));
+        EXPECT_TRUE(is_allowed_msr_value(msr, kFourLevels - 1, 4));
+        EXPECT_FALSE(is_allowed_msr_value(msr, kFourLevels, 4));
+        EXPECT_FALSE(is_allowed_msr_value(msr, 0x8000'0000'0000'0000, 4));
+        EXPECT_TRUE(is_allowed_msr_value(msr, kFourLevels, 5));
+        EXPECT_FALSE(is_allowed_msr_value(msr, kFiveLevels, 5));
+    }
+}
+
+TEST(MsrRules, WantMemoryTypesInAPat) {
+    EXPECT_TRUE(is_allowed_msr_value(0x277, 0x0007'0406'0007'0406, 4));
+    EXPECT_FALSE(is_allowed_msr_value(0x277, 0x0007'0406'0007'0402, 4));
+}
+
+TEST(MsrRules, LeaveTheRestToTheProcessor) {
+    for (const u32 msr : {0x174u, 0xc0000080u, 0xc0000081u, 0xc0000084u, 0x10u})
+        EXPECT_TRUE(is_allowed_msr_value(msr, ~u64{0}, 4));
+}
+
 TEST(LiveRegisters, GiveCr8FourBits) {
     test::FakeProcessor processor;
     EXPECT_TRUE(write_live_register(RS_FULL_CR8, 15));

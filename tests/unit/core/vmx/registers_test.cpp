@@ -343,6 +343,7 @@ TEST(VmxMsrs, ThatAnExitLoadsAreTheGuestsOwn) {
     EXPECT_TRUE(guest.backend.write_msr(0x176, 0xffff'ffff'8123'4560, leave));
     EXPECT_EQ(guest.vmcs[kGuestSysenterEip], 0xffff'ffff'8123'4560u);
     EXPECT_FALSE(guest.backend.write_msr(0x175, 0x8000'0000'0000'0000, leave));  // not canonical
+    EXPECT_FALSE(guest.backend.write_msr(0xc0000082, 0x8000'0000'0000'0000, leave));
     EXPECT_FALSE(guest.backend.write_msr(0x174, u64{1} << 32, leave));
     EXPECT_TRUE(guest.backend.write_msr(0x1d9, 2, leave));  // single-step on branches
     EXPECT_EQ(guest.vmcs[kGuestDebugctl], 2u);

@@ -4,6 +4,7 @@
 #include "commands/interrupt_controllers.hpp"
 #include "support/look_session.hpp"
 
+#include <array>
 #include <cstring>
 
 namespace ringside::commands {
@@ -48,6 +49,41 @@ TEST_F(MachineCommands, WriteMsrs) {
               "err, msr 1234 not writable with this value (c0001030)\nwrmsr 1234 5\n      ^\n");
     EXPECT_THAT(fail("wrmsr 38d"), StartsWith("err, wrong use of 'wrmsr'\n"));
     EXPECT_THAT(fail("wrmsr 38d 1 2"), StartsWith("err, wrong use of 'wrmsr'\n"));
+}
+
+TEST_F(MachineCommands, ShowTheProcessor) {
+    const auto four = [](const char* text) {
+        std::array<u32, 4> words{};
+        std::memcpy(words.data(), text, sizeof words);
+        return words;
+    };
+    machine_.leaves[{0, 0}] = {1, 0x6874'7541, 0x444d'4163, 0x6974'6e65};  // "AuthenticAMD"
+    // Family 0xf + 8, model 3 << 4 | 1; fpu, tsc; pni, hypervisor.
+    machine_.leaves[{1, 0}] = {0x0083'0f10, 0, 1u << 31 | 1, 1 << 4 | 1};
+    machine_.leaves[{7, 0}] = {0, ~0u, ~0u, ~0u};  // above the highest leaf
+    machine_.leaves[{0x8000'0000, 0}] = {0x8000'0004, 0, 0, 0};
+    machine_.leaves[{0x8000'0001, 0}] = {0, 0, 1 << 2, 1 << 29};
+    machine_.leaves[{0x8000'0002, 0}] = four("   A processor o");
+    machine_.leaves[{0x8000'0003, 0}] = four("f the test's\0\0\0");
+    machine_.leaves[{0x8000'0004, 0}] = {};
+    connect_and_load();
+    EXPECT_EQ(run("cpu"),
+              "vendor: AuthenticAMD\n"
+              "brand: A processor of the test's\n"
+              "family 0x17 (23), model 0x31 (49), stepping 0x0 (0)\n"
+              "features: fpu tsc lm pni hypervisor svm\n");
+    EXPECT_THAT(fail("cpu 1"), StartsWith("err, "));
+    // A processor without a brand, and with a list that takes more than a line.
+    machine_.leaves[{0x8000'0000, 0}] = {};
+    machine_.leaves[{1, 0}] = {0x652, 0, ~0u, ~0u};
+    const std::string text = run("cpu");
+    EXPECT_THAT(
+        text,
+        StartsWith("vendor: AuthenticAMD\nfamily 0x6 (6), model 0x5 (5), stepping 0x2 (2)\n"));
+    EXPECT_THAT(text, HasSubstr("\n    "));
+    std::size_t begin = 0;
+    for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
+        EXPECT_LE(end - begin, 100u);
 }
 
 TEST_F(MachineCommands, ShowTheLocalApic) {

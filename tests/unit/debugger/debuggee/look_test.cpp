@@ -139,6 +139,16 @@ TEST_F(LookingDebuggee, ReadsRegistersAndMsrs) {
     EXPECT_EQ(debuggee.read_msr(0xc0000082).failure().code, RS_ERR_BAD_MSR);
 }
 
+TEST_F(LookingDebuggee, ReadsCpuid) {
+    look.leaves[{7, 1}] = {1, 2, 3, 4};
+    const auto answer = debuggee.cpuid(7, 1);
+    EXPECT_EQ(answer->eax, 1u);
+    EXPECT_EQ(answer->ebx, 2u);
+    EXPECT_EQ(answer->ecx, 3u);
+    EXPECT_EQ(answer->edx, 4u);
+    EXPECT_EQ(debuggee.cpuid(7)->eax, 0u);
+}
+
 TEST_F(LookingDebuggee, ReadsInterruptControllersAndPageTables) {
     look.local_apic.value[3] = 0x50014;
     EXPECT_EQ(debuggee.local_apic()->value[3], 0x50014u);
