@@ -289,7 +289,7 @@ u32 Debugger::tell_halt_state(vcpu::Vcpu& vcpu, rs_halt_state& request) {
     vcpu::Machine& machine = *vcpu.machine;
     request.is_halted = vcpu::is_halted(machine);
     request.core_count = machine.core_count;
-    request.generation = machine.halt.halts;
+    request.generation = std::atomic_ref<u64>(machine.halt.halts).load();
     request.lost_breaks = std::atomic_ref<u64>(machine.halt.lost_breaks).load();
     for (u32 core = 0; core < machine.core_count && core < RS_MAX_HALT_CORES; ++core) {
         const vcpu::Vcpu* other = machine.vcpus[core];
