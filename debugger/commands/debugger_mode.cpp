@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "commands/disassembly.hpp"
 #include "commands/number.hpp"
@@ -458,6 +459,7 @@ Outcome Session::connect_debug(const debuggee::DebugOptions& options) {
     }
     was_lost_ = false;
     is_paused_ = false;
+    has_told_link_loss_ = false;
     const rs_version& version = debuggee_.identity();
     const auto text = [](const char* field, std::size_t size) {
         return std::string{field, strnlen(field, size)};
@@ -504,6 +506,8 @@ Outcome Session::await_halt(std::optional<milliseconds> limit, bool shows) {
     }
     has_halt_news_ = false;
     is_halted_ = true;
+    if (!std::exchange(has_told_link_loss_, true))
+        (void)debuggee_.settings(settings_.for_root_mode(Settings::find("linkloss")));
     if (shows)
         show_halt();
     return was_interrupted && !environment_.waits_for_halts() ? Outcome::kInterrupted

@@ -183,6 +183,11 @@ public:
     bool loaded_here() const { return loaded_here_; }
 
     /// Whether the connection broke by itself since the last call.
+    /// The debuggee is told of 'settings linkloss' when it halts next.
+    Outcome expect_link_loss() {
+        has_told_link_loss_ = false;
+        return Outcome::kOk;
+    }
     bool take_lost() { return std::exchange(was_lost_, false); }
     bool was_lost() const { return was_lost_; }
 
@@ -222,6 +227,7 @@ private:
     bool exit_requested_ = false;
     bool loaded_here_ = false;
     bool was_lost_ = false;
+    bool has_told_link_loss_ = false;  ///< to the debuggee at the end of a debug link
     std::uint64_t messages_seen_ = 0;
     std::vector<u64> known_events_;
     bool is_halted_ = false;

@@ -12,6 +12,9 @@ namespace {
 Outcome tell_root_mode(Session& session, const SettingSpec& spec) {
     if (spec.mask == 0 || !session.debuggee().is_connected())
         return Outcome::kOk;
+    // A debuggee that runs is told when it halts.
+    if (session.debuggee().is_debug_link() && !session.is_halted() && spec.mask == RS_SET_LINK_LOSS)
+        return session.expect_link_loss();
     const auto done = session.debuggee().settings(session.settings().for_root_mode(&spec));
     if (done || done.failure().code == RS_ERR_NOT_LOADED)
         return Outcome::kOk;
@@ -44,8 +47,6 @@ Outcome run_settings(Session& session, const Invocation& invocation) {
         if (auto problem = settings.set(*spec, value.text))
             return session.fail(invocation, {*problem, value.begin, "see '.help settings'"});
         outcome = tell_root_mode(session, *spec);
-        if (!spec->has_effect)
-            session.notice(fmt::format("'{}' has no effect in this version", spec->name));
         if (const auto problem = settings.save())
             session.output().diagnostic(
                 fmt::format("warn, {}; the value holds for this session only", *problem));
