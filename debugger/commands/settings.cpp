@@ -66,7 +66,7 @@ constexpr SettingSpec kSpecs[] = {
      60'000,
      RS_SET_GATHER_TIME,
      "milliseconds text of 'imm no' is kept at most"},
-    {"screplay", kOnOff, kOn, 0, 0, RS_SET_SC_REPLAY, true,
+    {"screplay", kOnOff, kOn, 0, 0, RS_SET_SC_REPLAY,
      "raise anew what was ignored last when its event ends"},
     {"sclevel",
      {"throttle", "deliver", ""},

@@ -106,10 +106,7 @@ protected:
         connection = std::make_shared<DebugConnection>(
             loop, transport::Channel::create(loop.context(), line->take()), nullptr, "line",
             ConnectionEvents{
-                .on_message =
-                    [this](const Message& message) {
-                        text += message.text();
-                    },
+                .on_message = [this](const Message& message) { text += message.text(); },
                 .on_lost = [this](const std::string& reason) { lost.push_back(reason); },
                 .on_halt = [this](const rs_halt& halt) { halts.push_back(halt); },
                 .on_notice = [this](const std::string& notice) { notices.push_back(notice); }},
