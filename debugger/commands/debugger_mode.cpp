@@ -274,7 +274,7 @@ Outcome run_prealloc(Session& session, const Invocation& invocation) {
     const auto added = session.debuggee().preallocate(found->type, static_cast<u32>(number.value));
     if (!added)
         return session.request_failed(added.failure());
-    session.output().text(fmt::format("reserved {} pools of {}\n", number.value, found->name));
+    session.output().text(fmt::format("reserved {:x} pools of {}\n", number.value, found->name));
     return Outcome::kOk;
 }
 

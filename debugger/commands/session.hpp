@@ -183,11 +183,6 @@ public:
     bool loaded_here() const { return loaded_here_; }
 
     /// Whether the connection broke by itself since the last call.
-    /// The debuggee is told of 'settings linkloss' when it halts next.
-    Outcome expect_link_loss() {
-        has_told_link_loss_ = false;
-        return Outcome::kOk;
-    }
     bool take_lost() { return std::exchange(was_lost_, false); }
     bool was_lost() const { return was_lost_; }
 

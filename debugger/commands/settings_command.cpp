@@ -12,9 +12,6 @@ namespace {
 Outcome tell_root_mode(Session& session, const SettingSpec& spec) {
     if (spec.mask == 0 || !session.debuggee().is_connected())
         return Outcome::kOk;
-    // A debuggee that runs is told when it halts.
-    if (session.debuggee().is_debug_link() && !session.is_halted() && spec.mask == RS_SET_LINK_LOSS)
-        return session.expect_link_loss();
     const auto done = session.debuggee().settings(session.settings().for_root_mode(&spec));
     if (done || done.failure().code == RS_ERR_NOT_LOADED)
         return Outcome::kOk;

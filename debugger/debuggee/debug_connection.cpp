@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "debuggee/debug_connection.hpp"
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
@@ -74,7 +75,7 @@ ConnectFailure DebugConnection::introduce(bool pause, std::chrono::milliseconds 
     Wait how = Wait::kTimedOut;
     while (!is_over() && how == Wait::kTimedOut && Clock::now() < deadline) {
         channel_->send(RS_PACKET_HELLO, {bytes_of(hello_)});
-        how = loop_.wait_until(is_over, kHelloInterval);
+        how = loop_.wait_until(is_over, std::min(kHelloInterval, timeout));
     }
     if (state_ == State::kRunning)
         return {};

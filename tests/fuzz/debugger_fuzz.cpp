@@ -18,15 +18,14 @@ constexpr u32 kNumbers[] = {RS_NR_VERSION,       RS_NR_REGISTER_EVENT,
                             RS_NR_ADD_ACTION,    RS_NR_MODIFY_EVENT,
                             RS_NR_LIST_EVENTS,   RS_NR_EVENT_STAT,
                             RS_NR_SHORT_CIRCUIT, RS_NR_FLUSH,
-                            RS_NR_PREALLOC,      RS_NR_SETTINGS,
-                            RS_NR_MEM,           RS_NR_MSR,
-                            RS_NR_IDT,           RS_NR_LAPIC,
-                            RS_NR_IO_APIC,       RS_NR_EVAL,
-                            RS_NR_SYMBOL,        RS_NR_REGISTERS,
-                            RS_NR_PAGE_WALK,     RS_NR_TASKS,
-                            RS_NR_SYMBOL_LIST,   RS_NR_RUN,
-                            RS_NR_PAUSE,         RS_NR_SWITCH_CORE,
-                            RS_NR_HALT_STATE};
+                            RS_NR_PREALLOC,      RS_NR_MEM,
+                            RS_NR_MSR,           RS_NR_IDT,
+                            RS_NR_LAPIC,         RS_NR_IO_APIC,
+                            RS_NR_EVAL,          RS_NR_SYMBOL,
+                            RS_NR_REGISTERS,     RS_NR_PAGE_WALK,
+                            RS_NR_TASKS,         RS_NR_SYMBOL_LIST,
+                            RS_NR_RUN,           RS_NR_PAUSE,
+                            RS_NR_SWITCH_CORE,   RS_NR_HALT_STATE};
 
 /// Everything is said before it is listened to: the ring to the debuggee has room for it.
 class Sayer {
@@ -43,6 +42,17 @@ public:
     }
     void hello(u32 flags, u8 nonce) {
         frame(RS_PACKET_HELLO, {debug::raw(debug::DebuggerEnd::hello_of(flags, nonce))});
+    }
+    void go_on_alone() {
+        rs_packet_request request{};
+        request.id = 0xffff'0000;
+        request.request = RS_IOC_SETTINGS;
+        request.size = sizeof(rs_settings);
+        rs_settings settings{};
+        settings.size = sizeof settings;
+        settings.mask = RS_SET_LINK_LOSS;
+        settings.link_loss = 1;
+        frame(RS_PACKET_REQUEST, {debug::raw(request), debug::raw(settings)});
     }
     void run() {
         rs_packet_request request{};
@@ -109,11 +119,17 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     Sayer sayer{machine};
     Input input{{data, size}};
     u32 id = 1;
-    // A machine that stands for ever is let go by the last order.
-    const auto settle = [&] {
-        sayer.run();
-        vcpu::settle_entry(machine.vcpu());
+    // A machine that stands is let go, and goes on by itself where that is not understood.
+    static Sayer* speaker;
+    speaker = &sayer;
+    machine.machine->exits.operate = [](vcpu::Vcpu& vcpu) {
+        speaker->run();
+        static_cast<debug::Debugger*>(vcpu.machine->debugger)->operate(vcpu);
     };
+    const auto settle = [&] { vcpu::settle_entry(machine.vcpu()); };
+    sayer.hello(RS_LINKF_PAUSE, 1);
+    sayer.go_on_alone();
+    settle();
     while (!input.is_over()) {
         const u8 order = input.byte();
         switch (order % 8) {
