@@ -32,7 +32,11 @@ constexpr u64 kEchoMs = 20;
 
 void fill(vcpu::ExitTable& table) {
     table.operate = [](vcpu::Vcpu& vcpu) {
-        static_cast<Debugger*>(vcpu.machine->debugger)->operate(vcpu);
+        auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger);
+        if (debugger != nullptr)
+            debugger->operate(vcpu);
+        else if (vcpu::operates(vcpu))
+            vcpu::end_halt(vcpu, false);  // the link was let go meanwhile
     };
     table.tend_link = [](vcpu::Vcpu& vcpu, bool has_nmi) {
         auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger);
@@ -117,7 +121,8 @@ u32 Debugger::open(vcpu::Vcpu& vcpu) {
         if (machine.vcpus[core] != nullptr) {
             ::new (&halters_[core]) CoreHalter;
             halters_[core].init(*this, *machine.vcpus[core]);
-            machine.vcpus[core]->core_state->halter = &halters_[core];
+            std::atomic_ref<event::Halter*>(machine.vcpus[core]->core_state->halter)
+                .store(&halters_[core]);
         }
     machine.debugger = this;
     std::atomic_ref<u32>(machine.has_link).store(1, std::memory_order_release);
@@ -134,16 +139,19 @@ void Debugger::end_route(vcpu::Vcpu& vcpu) {
 void Debugger::close(vcpu::Vcpu& vcpu) {
     vcpu::Machine& machine = *vcpu.machine;
     std::atomic_ref<u32>(machine.has_link).store(0, std::memory_order_release);
-    while (!try_lock())
-        x86::compiler_barrier();
+    lock(vcpu);
     breakpoints_.clear_all();
+    if (has_session_) {
+        (void)queue_.push(RS_PACKET_BYE);
+        flush_out(kFarewellMs);
+    }
+    has_session_ = false;
+    is_attached_.store(false);
     end_route(vcpu);
     uart_.close();
-    shared_.detach();
-    is_attached_.store(false);
     for (u32 core = 0; core < machine.core_count; ++core)
         if (machine.vcpus[core] != nullptr)
-            machine.vcpus[core]->core_state->halter = nullptr;
+            std::atomic_ref<event::Halter*>(machine.vcpus[core]->core_state->halter).store(nullptr);
     machine.debugger = nullptr;
     unlock();
 }
@@ -161,6 +169,10 @@ bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
                           (setup.kind == RS_LINK_SHARED_MEMORY && shared_.has_input());
     if (!has_work || !try_lock())
         return may_be_bell;
+    if (std::atomic_ref<u32>(vcpu.machine->has_link).load(std::memory_order_acquire) == 0) {
+        unlock();
+        return may_be_bell;
+    }
     state.has_link_news = false;
     const bool was_ours = has_nmi && uart_.is_open() && take_interrupts(vcpu);
     serve(vcpu);
@@ -204,6 +216,12 @@ void Debugger::drain_bell() {
         (void)uart_.read(bells, sizeof bells);
 }
 
+/// Whoever waits here stands if the machine is halted meanwhile: by one that has the lock.
+void Debugger::lock(vcpu::Vcpu& vcpu) {
+    while (!try_lock())
+        vcpu::stand_in_halt(vcpu);
+}
+
 void Debugger::pump() {
     queue_.pump(stream());
 }
@@ -213,7 +231,7 @@ void Debugger::serve(vcpu::Vcpu& vcpu) {
     while (receiver_.poll(stream())) {
         take(vcpu, receiver_.header(), receiver_.payload());
         receiver_.consume();
-        if (leaves_loop_)
+        if (leaves_loop_ || next_core_ != kNoCore)
             break;
     }
     send_messages();
@@ -223,8 +241,12 @@ void Debugger::serve(vcpu::Vcpu& vcpu) {
 void Debugger::take(vcpu::Vcpu& vcpu, const rs_packet& header, std::span<const u8> payload) {
     if (header.type == RS_PACKET_HELLO)
         return take_hello(vcpu, payload);
-    if (!has_session_)
-        return;  // of a debugger that we do not know
+    if (!has_session_) {
+        // Of a debugger that we do not know, or one that did not hear our good-bye.
+        if (header.type == RS_PACKET_BYE)
+            (void)queue_.push(RS_PACKET_BYE);
+        return;
+    }
     heard_tsc_.store(x86::read_tsc(), std::memory_order_relaxed);
     is_attached_.store(true, std::memory_order_release);
     switch (header.type) {
@@ -234,11 +256,15 @@ void Debugger::take(vcpu::Vcpu& vcpu, const rs_packet& header, std::span<const u
         case RS_PACKET_RESEND: {
             rs_packet_resend request;
             copy_bytes(&request, payload.data(), sizeof request);
-            if (!queue_.resend_from(request.sequence))
-                send_error(RS_LINK_ERR_DAMAGED);
+            if (queue_.resend_from(request.sequence))
+                break;
+            send_error(RS_LINK_ERR_DAMAGED, bytes_of(request));
+            reported_halt_ = 0;  // it may have been among what is gone
             break;
         }
         case RS_PACKET_PING:
+            if (!payload.empty())
+                send_messages();
             (void)queue_.push(RS_PACKET_PONG, {payload});
             break;
         case RS_PACKET_BYE:
@@ -252,19 +278,21 @@ void Debugger::take(vcpu::Vcpu& vcpu, const rs_packet& header, std::span<const u
 void Debugger::take_hello(vcpu::Vcpu& vcpu, std::span<const u8> payload) {
     rs_packet_hello hello;
     copy_bytes(&hello, payload.data(), sizeof hello);
-    const bool is_repeated = has_session_ && equal_bytes(nonce_, hello.nonce, sizeof nonce_);
+    // Our answer was slow or did not arrive. What followed it is there still, and comes again.
+    if (has_session_ && equal_bytes(nonce_, hello.nonce, sizeof nonce_) && queue_.resend_from(0))
+        return;
     queue_.restart();
     copy_bytes(nonce_, hello.nonce, sizeof nonce_);
     if (hello.link_version != RS_LINK_VERSION || hello.abi != RS_ABI_VERSION ||
         !(hello.flags & RS_LINKF_DEBUG)) {
         has_session_ = false;
         is_attached_.store(false);
-        return send_error(hello.flags & RS_LINKF_DEBUG ? RS_LINK_ERR_VERSION
-                                                       : RS_LINK_ERR_PROTOCOL);
+        // Behind it the echo, by which a debugger knows that it is meant.
+        return send_error(hello.flags & RS_LINKF_DEBUG ? RS_LINK_ERR_VERSION : RS_LINK_ERR_PROTOCOL,
+                          bytes_of(hello.nonce));
     }
     has_session_ = true;
-    if (!is_repeated)
-        reply_ = {};
+    reply_ = {};
     heard_tsc_.store(x86::read_tsc(), std::memory_order_relaxed);
     is_attached_.store(true, std::memory_order_release);
     rs_packet_debuggee answer = {};
@@ -289,7 +317,8 @@ void Debugger::take_request(vcpu::Vcpu& vcpu, std::span<const u8> payload) {
     reply_.header.id = request.id;
     constexpr u32 kInvalid = 22, kTooBig = 7;  // EINVAL, E2BIG
     const std::span<const u8> given = payload.subspan(sizeof request);
-    if (request.service != RS_SERVICE_IOCTL || given.size() > request.size) {
+    if (request.service != RS_SERVICE_IOCTL || given.size() > request.size ||
+        (request.request >> 8 & 0xff) != RS_IOC_MAGIC) {
         reply_.header.error_number = kInvalid;
         return send_reply();
     }
@@ -325,13 +354,13 @@ void Debugger::send_reply() {
         pump();
 }
 
-void Debugger::send_error(rs_link_error code) {
+void Debugger::send_error(rs_link_error code, std::span<const u8> detail) {
     rs_packet_error error = {};
     error.code = code;
     error.link_version = RS_LINK_VERSION;
     error.abi = RS_ABI_VERSION;
     copy_bytes(error.release, RS_RELEASE, sizeof RS_RELEASE);
-    (void)queue_.push(RS_PACKET_ERROR, {bytes_of(error)});
+    (void)queue_.push(RS_PACKET_ERROR, {bytes_of(error), detail});
 }
 
 /// As many messages as there is room for, several in a frame.
@@ -367,6 +396,7 @@ void Debugger::flush_out(u64 patience_ms) {
 void Debugger::detach(vcpu::Vcpu& vcpu) {
     has_session_ = false;
     is_attached_.store(false, std::memory_order_release);
+    wants_halt_ = false;  // nobody would let it go on
     clear_events(vcpu);
     breakpoints_.clear_all();
     (void)rings_.discard_all();
@@ -378,12 +408,16 @@ void Debugger::detach(vcpu::Vcpu& vcpu) {
 }
 
 void Debugger::send_halt(vcpu::Vcpu& vcpu) {
-    // What scripts printed before the machine stood comes before the news that it stands.
-    while (messages_.peek() && !queue_.is_drained()) {
+    // What scripts printed before the machine stood comes before the news that it stands: all of it
+    // if the link carries it.
+    u64 since = x86::read_tsc();
+    while (messages_.peek() && x86::read_tsc() - since < kFarewellMs * ticks_per_ms_) {
+        const usize before = queue_.unsent();
         send_messages();
         pump();
+        if (queue_.unsent() != before)
+            since = x86::read_tsc();
     }
-    send_messages();
     rs_halt report = {};
     fill_halt(vcpu, report);
     if (!queue_.push(RS_PACKET_HALT, {bytes_of(report)}))
@@ -396,10 +430,10 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     while (!try_lock())
         x86::compiler_barrier();
     leaves_loop_ = false;
-    wants_halt_ = false;
+    next_core_ = kNoCore;
     breakpoints_.remove();
     breakpoints_.forget_temporary();
-    while (vcpu::operates(vcpu) && !leaves_loop_) {
+    while (vcpu::operates(vcpu) && !leaves_loop_ && next_core_ == kNoCore) {
         if (has_session_ &&
             (reported_halt_ != vcpu.machine->halt.halts || reported_core_ != vcpu.core))
             send_halt(vcpu);
@@ -410,6 +444,9 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     const u32 how = run_how_;
     if (runs && (how == RS_RUN_STEP_OVER || how == RS_RUN_STEP_OUT) && run_until_ != 0)
         set_end_of_run(vcpu);
+    const u32 next = next_core_;
+    next_core_ = kNoCore;
+    wants_halt_ = false;  // it stood when it was asked to
     flush_out(kFarewellMs);
     has_output_.store(!queue_.is_drained());
     leaves_loop_ = false;
@@ -424,11 +461,8 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     unlock();
     if (runs)
         resume(vcpu, how);
-    else if (next_core_ != kNoCore && next_core_ != vcpu.core) {
-        const u32 next = next_core_;
-        next_core_ = kNoCore;
+    else if (next != kNoCore)
         (void)vcpu::hand_over_operation(vcpu, next);
-    }
 }
 
 /// Where 'p' over a call and 'gu' end: in this task, when the stack is no deeper than now.
@@ -479,14 +513,8 @@ void Debugger::insert_breakpoints(vcpu::Vcpu& vcpu) {
         std::atomic_ref<u32>(machine.debug_exceptions).fetch_and(~kDebugAndBreakpoint);
 }
 
-/// While this core takes a breakpoint another may operate: it waits for that.
-void Debugger::lock_standing(vcpu::Vcpu& vcpu) {
-    while (!try_lock())
-        vcpu::stand_in_halt(vcpu);
-}
-
 void Debugger::put_breakpoint_back(vcpu::Vcpu& vcpu) {
-    lock_standing(vcpu);
+    lock(vcpu);
     if (!vcpu::is_halted(*vcpu.machine))
         breakpoints_.insert(vcpu);
     unlock();
@@ -496,7 +524,7 @@ void Debugger::put_breakpoint_back(vcpu::Vcpu& vcpu) {
 bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
     const u64 address = vcpu.backend->read_register(RS_FULL_RIP);
     u32 id = 0;
-    lock_standing(vcpu);
+    lock(vcpu);
     BreakpointHit hit = breakpoints_.judge(vcpu, address, id);
     if (hit == BreakpointHit::kTemporary)
         breakpoints_.forget_temporary();
@@ -510,7 +538,7 @@ bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
     if (hit == BreakpointHit::kHit && !has_debugger(vcpu))
         hit = BreakpointHit::kPassed;
     if (hit == BreakpointHit::kPassed) {
-        lock_standing(vcpu);
+        lock(vcpu);
         breakpoints_.lift(address);
         unlock();
         vcpu::begin_hidden_step(vcpu);
@@ -532,7 +560,7 @@ bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
 
 /// 'settings linkloss go': a machine that nobody can let run any more lets itself.
 void Debugger::look_after_link(vcpu::Vcpu& vcpu) {
-    if (!goes_on_alone_ || !is_attached())
+    if (!goes_on_alone_)
         return;
     const u64 silent = x86::read_tsc() - heard_tsc_.load(std::memory_order_relaxed);
     if (silent < u64{RS_LINK_SILENCE_MS} * ticks_per_ms_)
@@ -551,8 +579,7 @@ bool Debugger::has_debugger(vcpu::Vcpu& vcpu) {
     const u64 heard = heard_tsc_.load(std::memory_order_relaxed);
     if (x86::read_tsc() - heard < limit || vcpu::is_halted(*vcpu.machine))
         return true;
-    while (!try_lock())
-        x86::compiler_barrier();
+    lock(vcpu);
     bool answers = x86::read_tsc() - heard_tsc_.load(std::memory_order_relaxed) < limit;
     if (!answers) {
         (void)queue_.push(RS_PACKET_PING);
@@ -565,7 +592,7 @@ bool Debugger::has_debugger(vcpu::Vcpu& vcpu) {
             is_attached_.store(false, std::memory_order_release);
     }
     unlock();
-    return answers;
+    return answers && is_attached();  // its last word may have been a good-bye
 }
 
 bool Debugger::take_exception(vcpu::Vcpu& vcpu, const vcpu::PendingEvent& exception) {

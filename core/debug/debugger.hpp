@@ -126,8 +126,8 @@ private:
     void insert_breakpoints(vcpu::Vcpu& vcpu);
     bool take_breakpoint(vcpu::Vcpu& vcpu);
     void set_end_of_run(vcpu::Vcpu& vcpu);
-    void lock_standing(vcpu::Vcpu& vcpu);
     bool try_lock() { return lock_.exchange(1, std::memory_order_acquire) == 0; }
+    void lock(vcpu::Vcpu& vcpu);
     void unlock() { lock_.store(0, std::memory_order_release); }
 
     // Frames; the lock is held.
@@ -136,7 +136,7 @@ private:
     void take_hello(vcpu::Vcpu& vcpu, std::span<const u8> payload);
     void take_request(vcpu::Vcpu& vcpu, std::span<const u8> payload);
     void send_reply();
-    void send_error(rs_link_error code);
+    void send_error(rs_link_error code, std::span<const u8> detail);
     void send_messages();
     void send_halt(vcpu::Vcpu& vcpu);
     void pump();

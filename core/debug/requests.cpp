@@ -2,6 +2,7 @@
 // The debugger's requests, as root mode carries them out.
 #include "base/memory.hpp"
 #include "debug/debugger.hpp"
+#include "event/adoption.hpp"
 #include "inspect/inspect.hpp"
 #include "symbols/answers.hpp"
 #include "vcpu/exit_loop.hpp"
@@ -173,7 +174,8 @@ u32 Debugger::work_on_events(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image) 
                 return RS_ERR_BAD_IMAGE;
             auto& request = *reinterpret_cast<rs_action*>(image.data());
             return request.error = with_registry(vcpu, [&](event::Registry& registry) {
-                       return code(registry.add_action(image));
+                       const u32 error = code(registry.add_action(image));
+                       return error == RS_ERR_CANNOT_CREATE ? u32{RS_ERR_RESERVE_EXHAUSTED} : error;
                    });
         }
         case RS_NR_MODIFY_EVENT:
@@ -207,6 +209,8 @@ u32 Debugger::register_event(vcpu::Vcpu& vcpu, std::span<u8> image) {
     if (detail.total_len > image.size() || detail.total_len < sizeof detail)
         return detail.error = RS_ERR_BAD_IMAGE;
     const std::span<u8> given = image.first(detail.total_len);
+    // A debugger's events end with it, and with the memory they were given.
+    detail.flags &= ~RS_EVF_PERSIST;
     // In the debugger's memory: it is too large for this stack.
     event::Registration& registration = registration_;
     registration = {};
@@ -294,7 +298,7 @@ u32 Debugger::tell_halt_state(vcpu::Vcpu& vcpu, rs_halt_state& request) {
     vcpu::Machine& machine = *vcpu.machine;
     request.is_halted = vcpu::is_halted(machine);
     request.core_count = machine.core_count;
-    request.generation = machine.halt.halts;
+    request.generation = std::atomic_ref<u64>(machine.halt.halts).load();
     request.lost_breaks = std::atomic_ref<u64>(machine.halt.lost_breaks).load();
     for (u32 core = 0; core < machine.core_count && core < RS_MAX_HALT_CORES; ++core) {
         const vcpu::Vcpu* other = machine.vcpus[core];
@@ -351,25 +355,24 @@ u32 Debugger::change_settings(vcpu::Vcpu& vcpu, rs_settings& request) {
         switches.replays.store(request.sc_replay != 0, std::memory_order_relaxed);
     if (request.mask & RS_SET_SC_DELIVER)
         switches.delivers_storms.store(request.sc_deliver != 0, std::memory_order_relaxed);
+    if (request.mask & RS_SET_LINK_LOSS)
+        goes_on_alone_ = request.link_loss != 0;
+    request.link_loss = goes_on_alone_;
     request.sc_replay = switches.replays.load(std::memory_order_relaxed);
     request.sc_deliver = switches.delivers_storms.load(std::memory_order_relaxed);
     event::tell_limits(limits, request);
     return RS_OK;
 }
 
+/// The events go at once, as if their scripts had cleared them; guest context, which may be at work
+/// on the registry, takes them away.
 void Debugger::clear_events(vcpu::Vcpu& vcpu) {
-    (void)with_registry(vcpu, [](event::Registry& registry) {
-        registry.remove_client(event::kLinkOwner);
-        return u32{RS_OK};
-    });
+    event::clear_owner(*vcpu.core_state, event::kLinkOwner);
     vcpu::signal_other_cores(vcpu);
 }
 
 void Debugger::disable_breaks(vcpu::Vcpu& vcpu) {
-    (void)with_registry(vcpu, [](event::Registry& registry) {
-        registry.disable_breaks();
-        return u32{RS_OK};
-    });
+    event::disable_breaks(*vcpu.core_state);
 }
 
 }  // namespace ringside::debug

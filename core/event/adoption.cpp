@@ -37,6 +37,32 @@ void announce(CoreState& core) {
     core.engine->generation.fetch_add(1, std::memory_order_acq_rel);
 }
 
+void clear_owner(CoreState& core, u32 owner) {
+    const Snapshot& snapshot = core.engine->current_in_root();
+    for (u32 i = 0; i < snapshot.event_count(); ++i) {
+        Event& event = snapshot.nth_in_root(i);
+        if (event.flips.owner.load(std::memory_order_relaxed) != owner)
+            continue;
+        if ((event.flags & RS_EVF_PERSIST) != 0)
+            event.flips.owner.store(kNoOwner, std::memory_order_relaxed);
+        else
+            event.request_clear();
+    }
+    announce(core);
+}
+
+void disable_breaks(CoreState& core) {
+    const Snapshot& snapshot = core.engine->current_in_root();
+    for (u32 i = 0; i < snapshot.event_count(); ++i) {
+        Event& event = snapshot.nth_in_root(i);
+        const u32 count = event.action_count.load(std::memory_order_acquire);
+        for (u32 action = 0; action < count; ++action)
+            if (event.actions[action].type == RS_ACT_BREAK)
+                event.disable();
+    }
+    announce(core);
+}
+
 bool should_wake_reader(CoreState& core, u64 now_tsc) {
     if (!core.wake.is_wanted() || !core.wake.is_due(now_tsc, core.engine->wake_pause_ticks,
                                                     core.producer.has_waiting_reader()))

@@ -21,6 +21,12 @@ bool adopt(CoreState& core);
 /// included, has something to adopt.
 void announce(CoreState& core);
 
+/// Clears an owner's events as their scripts could (those to outlive it lose their owner), and
+/// disables the events that would halt the machine, from root mode: also while guest context works
+/// on the registry, which takes away what is cleared.
+void clear_owner(CoreState& core, u32 owner);
+void disable_breaks(CoreState& core);
+
 /// Whether the other cores should be made to adopt now, since an event was enabled from root and
 /// they may not exit by themselves. True once for each announce() that asked for it.
 inline bool take_kick_request(CoreState& core) {

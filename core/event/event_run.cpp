@@ -175,7 +175,9 @@ bool EventRun::halt(u32 reason) {
     CoreState& core = arrival_.core;
     Occasion occasion{
         .event = event_, .reason = reason, .stage = arrival_.stage, .context = arrival_.vector};
-    if (core.halter == nullptr || !core.halter->halt(occasion))
+    // Once: the link may be let go on another core.
+    Halter* const halter = std::atomic_ref<Halter*>(core.halter).load(std::memory_order_acquire);
+    if (halter == nullptr || !halter->halt(occasion))
         return false;
     if (occasion.verdict != UserVerdict::kNone)
         arrival_.verdict = occasion.verdict;

@@ -19,7 +19,8 @@ bool take(bool is_asked, u64 value, u64 most, u64& target) {
 bool take_limits(const rs_settings& request, Limits& limits) {
     const u32 mask = request.mask;
     Limits taken = limits;
-    if (mask & ~RS_SET_ALL || request.jit > 1 || request.sc_replay > 1 || request.sc_deliver > 1 ||
+    if (mask & ~RS_SET_ALL || request.jit > 1 || request.link_loss > 1 || request.sc_replay > 1 ||
+        request.sc_deliver > 1 ||
         !take(mask & RS_SET_SCRIPT_BUDGET, request.script_budget, RS_MAX_SCRIPT_BUDGET,
               taken.script_budget) ||
         !take(mask & RS_SET_SCRIPT_TIME, request.script_time_us, RS_MAX_SCRIPT_TIME_US,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "event/pipeline.hpp"
 
+#include <bit>
+#include <utility>
+
 #include "base/memory.hpp"
 #include "event/event_run.hpp"
 
@@ -54,9 +57,11 @@ private:
 };
 
 /// Runs one stage of the active events of `range` whose filters match.
-/// @return whether one of them wants the interrupt ignored.
+/// @return whether one of them, or the user's last word, wants the interrupt ignored.
 bool run_stage(Arrival& arrival, Range range) {
-    bool ignores = false;
+    static_assert(RS_MAX_EVENTS_PER_VECTOR <= 64);
+    u64 votes = 0;   // bit i: event i of the range says ignore
+    u64 judged = 0;  // the one at which the user spoke last
     const u32 core = arrival.core.core;
     for (u32 i = 0; i < range.count; ++i) {
         Event& event = arrival.snapshot.event_in_root(range.first + i);
@@ -68,17 +73,27 @@ bool run_stage(Arrival& arrival, Range range) {
             counters.arrivals.add(1);
         if (event.process_id != RS_ANY && event.process_id != arrival.pid())
             continue;
-        if (EventRun{arrival, event}.run()) {
-            counters.ignored.add(1);
-            if (!ignores)
-                arrival.core.ignored_by = event.id;
-            ignores = true;
-        }
-        if (arrival.verdict == UserVerdict::kIgnore && !ignores)
+        const UserVerdict before = std::exchange(arrival.verdict, UserVerdict::kNone);
+        if (EventRun{arrival, event}.run())
+            votes |= u64{1} << i;
+        if (arrival.verdict == UserVerdict::kNone)
+            arrival.verdict = before;
+        else
+            judged = u64{1} << i;
+    }
+    if (arrival.verdict == UserVerdict::kDeliver)
+        return false;
+    if (arrival.verdict == UserVerdict::kIgnore && votes == 0)
+        votes = judged;
+    // Those that have it ignored in the end count it (SC-12).
+    bool is_first = true;
+    for (; votes != 0; votes &= votes - 1) {
+        Event& event = arrival.snapshot.event_in_root(range.first + u32(std::countr_zero(votes)));
+        event.counters.in_root()[core].ignored.add(1);
+        if (std::exchange(is_first, false))
             arrival.core.ignored_by = event.id;
     }
-    return arrival.verdict == UserVerdict::kNone ? ignores
-                                                 : arrival.verdict == UserVerdict::kIgnore;
+    return !is_first;
 }
 
 bool has_post(const Snapshot& snapshot, Range range) {

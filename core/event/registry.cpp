@@ -380,18 +380,16 @@ Result<void> Registry::modify(rs_modify_event& request) {
 }
 
 void Registry::remove_client(u32 owner) {
-    bool has_cleared = false;
     for_each([&](Event& event) {
         if (event.flips.owner.load(std::memory_order_relaxed) != owner)
             return;
-        if ((event.flags & RS_EVF_PERSIST) != 0) {
+        if ((event.flags & RS_EVF_PERSIST) != 0)
             event.flips.owner.store(kNoOwner, std::memory_order_relaxed);
-        } else {
+        else
             clear(event);
-            has_cleared = true;
-        }
     });
-    if (!has_cleared || !rebuild())
+    // Also if nothing was there: the snapshot may lie in memory that is to be given back.
+    if (!rebuild())
         engine_->announce();
 }
 
@@ -399,15 +397,6 @@ void Registry::clear_all() {
     for_each([this](Event& event) { clear(event); });
     if (!rebuild())
         engine_->announce();
-}
-
-void Registry::disable_breaks() {
-    for_each([](Event& event) {
-        for (u32 i = 0; i < event.action_count.load(std::memory_order_relaxed); ++i)
-            if (event.actions[i].type == RS_ACT_BREAK)
-                event.disable();
-    });
-    engine_->announce();
 }
 
 bool Registry::reclaim() {

@@ -61,8 +61,6 @@ public:
     /// Clears the client's events; those with RS_EVF_PERSIST stay without an owner.
     void remove_client(u32 owner);
     void clear_all();
-    /// Disables every event that would halt the machine.
-    void disable_breaks();
 
     /// Takes events that scripts have cleared out of the snapshot, and frees what no core can
     /// hold. Call after adoption and now and then.

@@ -35,6 +35,8 @@ public:
     }
     /// The event with this id, or null. Root only.
     Event* find_in_root(u32 id) const;
+    /// Every event, by ascending id. Root only. @param index  below event_count()
+    Event& nth_in_root(u32 index) const { return *events()[index].in_root(); }
 
     u32 event_count() const { return event_count_; }
     usize bytes() const { return bytes_; }

@@ -158,6 +158,10 @@ void Preparation::end() {
     if (!debugger_)
         return;
     (void)ask(debug::LinkOperation::kClose);
+    // A core that still found the link there has left root mode once guest code runs on it.
+    for (u32 core = 0; core < parts_.hypervisor->core_count(); ++core)
+        (void)parts_.platform->run_on(
+            core, [](void*) {}, nullptr);
     give_back();
 }
 

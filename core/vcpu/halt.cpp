@@ -2,6 +2,7 @@
 #include "vcpu/halt.hpp"
 
 #include "event/gather.hpp"
+#include "ringside/debug.h"
 #include "vcpu/exit_loop.hpp"
 #include "vcpu/watchdogs.hpp"
 #include "x86/instructions.hpp"
@@ -10,6 +11,7 @@ namespace ringside::vcpu {
 namespace {
 
 using Word = std::atomic_ref<u32>;
+using Count = std::atomic_ref<u64>;
 constexpr u32 kNobody = 0;
 
 bool is_virtualized(const Vcpu* vcpu) {
@@ -36,7 +38,7 @@ bool begin_halt(Vcpu& vcpu) {
     Halt& halt = vcpu.machine->halt;
     if (is_released(vcpu)) {
         Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
-        ++halt.halts;
+        Count(halt.halts).fetch_add(1, std::memory_order_relaxed);
         Word(halt.released_core).store(kNobody, std::memory_order_release);
         return true;
     }
@@ -44,8 +46,9 @@ bool begin_halt(Vcpu& vcpu) {
     if (is_taken.exchange(1, std::memory_order_acquire) != 0)
         return false;
     halt.last_generation = halt.last_generation == ~u32{0} ? 1 : halt.last_generation + 1;
-    ++halt.halts;
+    Count(halt.halts).fetch_add(1, std::memory_order_relaxed);
     Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
+    Word(vcpu.halted_for).store(halt.last_generation, std::memory_order_relaxed);
     Word(halt.generation).store(halt.last_generation, std::memory_order_seq_cst);
     signal_other_cores(vcpu);
     return true;
@@ -67,7 +70,9 @@ void wait_for_others(Vcpu& vcpu) {
 bool stands(const Machine& machine, u32 core) {
     const u32 generation =
         std::atomic_ref<const u32>(machine.halt.generation).load(std::memory_order_acquire);
-    if (core >= machine.core_count || !is_virtualized(machine.vcpus[core]) || generation == 0)
+    if (core >= machine.core_count || !is_virtualized(machine.vcpus[core]) || generation == 0 ||
+        std::atomic_ref<const u32>(machine.halt.released_core).load(std::memory_order_acquire) ==
+            core + 1)
         return false;
     return Word(machine.vcpus[core]->halted_for).load(std::memory_order_acquire) == generation;
 }
@@ -75,6 +80,9 @@ bool stands(const Machine& machine, u32 core) {
 bool halt_machine(Vcpu& vcpu, HaltReason& reason) {
     while (!begin_halt(vcpu)) {
         stand_in_halt(vcpu);
+        // Who only wanted the machine to halt has what they wanted.
+        if (reason.reason == RS_HALT_REQUEST)
+            return false;
         if (reason.occasion != nullptr && !reason.occasion->event.is_active())
             return false;
         if (reason.is_wanted != nullptr && !reason.is_wanted(vcpu, reason))
@@ -99,7 +107,11 @@ u64 stand_in_halt(Vcpu& vcpu) {
     const u64 start = x86::read_tsc();
     event::hand_over(*vcpu.core_state);
     while (generation != 0 && !is_released(vcpu)) {
-        Word(vcpu.halted_for).store(generation, std::memory_order_release);
+        Word stood_for{vcpu.halted_for};
+        // Another halt has followed before this core could go on: not the one of its own making.
+        if (stood_for.load(std::memory_order_relaxed) != generation)
+            vcpu.halt_reason = nullptr;
+        stood_for.store(generation, std::memory_order_release);
         if (Word(halt.operating_core).load(std::memory_order_acquire) == vcpu.core)
             vcpu.machine->exits.operate(vcpu);
         x86::compiler_barrier();

@@ -24,7 +24,8 @@ inline constexpr u64 kHaltPatienceMs = 1000;
 
 /// Halts the machine with this core operating, and returns when the debugger lets it go on. While
 /// another core has it halted, this one stands and takes its turn behind it.
-/// @return false: by then the event was disabled or cleared, and nothing was halted
+/// @return false: nothing was halted. By then the event was disabled or cleared, or the machine was
+///         to halt because the debugger asked, and stood in another halt meanwhile
 /// Context: root mode, own vCPU, interrupts off, NMIs taken. The debugger is there.
 bool halt_machine(Vcpu& vcpu, HaltReason& reason);
 

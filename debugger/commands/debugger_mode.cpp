@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "commands/disassembly.hpp"
 #include "commands/number.hpp"
@@ -342,7 +343,7 @@ Outcome run_prealloc(Session& session, const Invocation& invocation) {
     const auto added = session.debuggee().preallocate(found->type, static_cast<u32>(number.value));
     if (!added)
         return session.request_failed(added.failure());
-    session.output().text(fmt::format("reserved {} pools of {}\n", number.value, found->name));
+    session.output().text(fmt::format("reserved {:x} pools of {}\n", number.value, found->name));
     return Outcome::kOk;
 }
 
@@ -577,6 +578,7 @@ Outcome Session::connect_debug(const debuggee::DebugOptions& options) {
     }
     was_lost_ = false;
     is_paused_ = false;
+    has_told_link_loss_ = false;
     const rs_version& version = debuggee_.identity();
     const auto text = [](const char* field, std::size_t size) {
         return std::string{field, strnlen(field, size)};
@@ -623,6 +625,8 @@ Outcome Session::await_halt(std::optional<milliseconds> limit, bool shows) {
     }
     has_halt_news_ = false;
     is_halted_ = true;
+    if (!std::exchange(has_told_link_loss_, true))
+        (void)debuggee_.settings(settings_.for_root_mode(Settings::find("linkloss")));
     if (shows)
         show_halt();
     return was_interrupted && !environment_.waits_for_halts() ? Outcome::kInterrupted

@@ -26,17 +26,16 @@ constexpr u64 kOn = 0, kOff = 1;
 
 /// In the order of Setting.
 constexpr SettingSpec kSpecs[] = {
-    {"autoflush", kOnOff, kOff, 0, 0, 0, true, "'flush' after each 'events d' and 'events c'"},
-    {"autounpause", kOnOff, kOn, 0, 0, 0, true, "a new event ends the pause"},
-    {"syntax", {"intel", "att", "masm"}, 0, 0, 0, 0, true, "of disassembly"},
-    {"addressconversion", kOnOff, kOn, 0, 0, 0, true, "show the names of addresses"},
+    {"autoflush", kOnOff, kOff, 0, 0, 0, "'flush' after each 'events d' and 'events c'"},
+    {"autounpause", kOnOff, kOn, 0, 0, 0, "a new event ends the pause"},
+    {"syntax", {"intel", "att", "masm"}, 0, 0, 0, 0, "of disassembly"},
+    {"addressconversion", kOnOff, kOn, 0, 0, 0, "show the names of addresses"},
     {"scriptbudget",
      {},
      1'000'000,
      1,
      u64{1} << 40,
      RS_SET_SCRIPT_BUDGET,
-     true,
      "operations of a script's run"},
     {"scripttime",
      {},
@@ -44,7 +43,6 @@ constexpr SettingSpec kSpecs[] = {
      1,
      10'000'000,
      RS_SET_SCRIPT_TIME,
-     true,
      "microseconds of a script's run"},
     {"codebudget",
      {},
@@ -52,16 +50,14 @@ constexpr SettingSpec kSpecs[] = {
      1,
      1'000'000,
      RS_SET_CODE_TIME,
-     true,
      "microseconds of a run of machine code"},
-    {"jit", kOnOff, kOn, 0, 0, RS_SET_JIT, true, "machine code for scripts of events"},
+    {"jit", kOnOff, kOn, 0, 0, RS_SET_JIT, "machine code for scripts of events"},
     {"linkloss",
      {"wait", "go", ""},
      0,
      0,
      0,
-     0,
-     false,
+     RS_SET_LINK_LOSS,
      "what a halted debuggee does when the link is lost"},
     {"immflush",
      {},
@@ -69,9 +65,8 @@ constexpr SettingSpec kSpecs[] = {
      1,
      60'000,
      RS_SET_GATHER_TIME,
-     true,
      "milliseconds text of 'imm no' is kept at most"},
-    {"screplay", kOnOff, kOn, 0, 0, RS_SET_SC_REPLAY, true,
+    {"screplay", kOnOff, kOn, 0, 0, RS_SET_SC_REPLAY,
      "raise anew what was ignored last when its event ends"},
     {"sclevel",
      {"throttle", "deliver", ""},
@@ -79,7 +74,6 @@ constexpr SettingSpec kSpecs[] = {
      0,
      0,
      RS_SET_SC_DELIVER,
-     true,
      "what becomes of a level-triggered line that nobody serves"},
 };
 static_assert(std::size(kSpecs) == static_cast<std::size_t>(Setting::kCount));
@@ -194,6 +188,7 @@ rs_settings Settings::for_root_mode(const SettingSpec* only) const {
     settings.code_time_us = number(Setting::kCodeBudget);
     settings.gather_time_ms = number(Setting::kImmFlush);
     settings.jit = is_on(Setting::kJit);
+    settings.link_loss = word(Setting::kLinkLoss) == "go";
     const time_t now = time(nullptr);
     tm local{};
     if (localtime_r(&now, &local) != nullptr)

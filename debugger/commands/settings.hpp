@@ -37,7 +37,6 @@ struct SettingSpec {
     u64 preset;                             ///< the number, or the index of the word
     u64 least, most;                        ///< numbers
     u32 mask;                               ///< RS_SET_* if root mode needs it
-    bool has_effect;                        ///< in this version
     std::string_view summary;
 };
 

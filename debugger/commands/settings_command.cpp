@@ -44,8 +44,6 @@ Outcome run_settings(Session& session, const Invocation& invocation) {
         if (auto problem = settings.set(*spec, value.text))
             return session.fail(invocation, {*problem, value.begin, "see '.help settings'"});
         outcome = tell_root_mode(session, *spec);
-        if (!spec->has_effect)
-            session.notice(fmt::format("'{}' has no effect in this version", spec->name));
         if (const auto problem = settings.save())
             session.output().diagnostic(
                 fmt::format("warn, {}; the value holds for this session only", *problem));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "debuggee/debug_connection.hpp"
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
@@ -74,7 +75,7 @@ ConnectFailure DebugConnection::introduce(bool pause, std::chrono::milliseconds 
     Wait how = Wait::kTimedOut;
     while (!is_over() && how == Wait::kTimedOut && Clock::now() < deadline) {
         channel_->send(RS_PACKET_HELLO, {bytes_of(hello_)});
-        how = loop_.wait_until(is_over, kHelloInterval);
+        how = loop_.wait_until(is_over, std::min(kHelloInterval, timeout));
     }
     if (state_ == State::kRunning)
         return {};
@@ -110,16 +111,26 @@ Failure DebugConnection::request(std::uint32_t request, std::span<std::byte> arg
                                       argument.begin() + static_cast<std::ptrdiff_t>(length)};
     const auto deadline = Clock::now() + timeout;
     Wait how = Wait::kTimedOut;
-    std::uint64_t heard = 0;
+    std::uint64_t heard = channel_->received_bytes();
+    bool has_to_send = true;
     while (!pending_.failure && is_open() && Clock::now() < deadline) {
-        // Sent again only when nothing at all came: a slow line may still carry the answer.
-        if (heard == channel_->received_bytes() || heard == 0)
+        if (has_to_send) {
             channel_->send(RS_PACKET_REQUEST, {bytes_of(header), sent});
-        heard = channel_->received_bytes();
-        how = loop_.wait_until([&] { return pending_.failure.has_value() || !is_open(); },
-                               times_.retry);
+            pending_.probe = 0;
+            pending_.is_lost = false;
+        } else {
+            // A slow line may still carry the answer: a PING overtakes neither it nor us.
+            if (pending_.probe == 0)
+                pending_.probe = next_id_++;
+            channel_->send(RS_PACKET_PING, {bytes_of(pending_.probe)});
+        }
+        how = loop_.wait_until(
+            [&] { return pending_.failure.has_value() || pending_.is_lost || !is_open(); },
+            times_.retry);
         if (how == Wait::kInterrupted)
             break;
+        has_to_send = pending_.is_lost || heard == channel_->received_bytes();
+        heard = channel_->received_bytes();
     }
     const Failure failure = pending_.failure.value_or(failure_of(how));
     pending_ = {};
@@ -141,9 +152,13 @@ void DebugConnection::start() {
 void DebugConnection::close() {
     if (!is_open())
         return;
-    channel_->send(RS_PACKET_BYE);
     is_closed_ = true;
-    loop_.wait_until([this] { return is_left_ || !channel_->is_open(); }, kFarewell);
+    const auto deadline = Clock::now() + kFarewell;
+    Wait how = Wait::kTimedOut;
+    while (how == Wait::kTimedOut && channel_->is_open() && Clock::now() < deadline) {
+        channel_->send(RS_PACKET_BYE);
+        how = loop_.wait_until([this] { return is_left_ || !channel_->is_open(); }, kHelloInterval);
+    }
     let_go();
 }
 
@@ -214,7 +229,7 @@ bool DebugConnection::is_next(const Frame& frame) {
         asked_.reset();
         return true;
     }
-    if (is_fresh(frame.sequence, expected_) && !asked_)
+    if (is_fresh(frame.sequence, expected_) && (!asked_ || Clock::now() - *asked_ >= times_.resend))
         ask_for_missing();
     return false;
 }
@@ -229,7 +244,7 @@ void DebugConnection::ask_for_missing() {
 void DebugConnection::take(const Frame& frame) {
     if (frame.type == RS_PACKET_DEBUGGEE)
         return take_debuggee(frame);
-    if (frame.type == RS_PACKET_ERROR)
+    if (frame.type == RS_PACKET_ERROR && (state_ == State::kIntroducing || is_missed(frame)))
         return take_error(frame);
     if (state_ != State::kRunning || !is_next(frame))
         return;
@@ -250,8 +265,7 @@ void DebugConnection::take(const Frame& frame) {
             channel_->send(RS_PACKET_PONG);
             break;
         case RS_PACKET_PONG:
-            if (frame.payload.size() == sizeof(last_pong_))
-                std::memcpy(&last_pong_, frame.payload.data(), sizeof(last_pong_));
+            take_pong(frame);
             break;
         case RS_PACKET_BYE:
             lose("the debuggee has ended Debugger Mode");
@@ -263,6 +277,8 @@ void DebugConnection::take(const Frame& frame) {
 
 void DebugConnection::take_debuggee(const Frame& frame) {
     const auto debuggee = read_front<rs_packet_debuggee>(frame);
+    if (state_ == State::kRunning)
+        return;  // to a HELLO that we said again
     if (std::memcmp(debuggee.nonce, hello_.nonce, sizeof(hello_.nonce)) != 0)
         return;  // to somebody who was here before
     expected_ = frame.sequence + 1;
@@ -273,19 +289,42 @@ void DebugConnection::take_debuggee(const Frame& frame) {
 void DebugConnection::take_error(const Frame& frame) {
     const auto error = read_front<rs_packet_error>(frame);
     if (state_ == State::kIntroducing) {
+        // One that was said to somebody before us does not concern us.
+        if (frame.payload.size() < sizeof(error) + sizeof(rs_packet_echo) ||
+            std::memcmp(frame.payload.data() + sizeof(error), hello_.nonce, sizeof(hello_.nonce)) !=
+                0)
+            return;
         Handshake said{.outcome = Handshake::Outcome::kRefused};
         said.error = error;
         refusal_ = transport::describe(said);
         return;
     }
-    if (error.code != RS_LINK_ERR_DAMAGED)
-        return;
     // What we missed is gone for good; it goes on behind this frame.
     if (events_.on_notice)
         events_.on_notice(std::to_string(frame.sequence - expected_) +
                           " frames were lost on the link");
     expected_ = frame.sequence + 1;
     asked_.reset();
+}
+
+/// Whether `frame` says that what we miss is gone.
+bool DebugConnection::is_missed(const Frame& frame) const {
+    rs_packet_resend missed{};
+    const auto error = read_front<rs_packet_error>(frame);
+    if (error.code != RS_LINK_ERR_DAMAGED || frame.sequence == expected_ ||
+        !is_fresh(frame.sequence, expected_) ||
+        frame.payload.size() < sizeof(error) + sizeof(missed))
+        return false;
+    std::memcpy(&missed, frame.payload.data() + sizeof(error), sizeof(missed));
+    return missed.sequence == expected_;
+}
+
+void DebugConnection::take_pong(const Frame& frame) {
+    if (frame.payload.size() != sizeof(last_pong_))
+        return;
+    std::memcpy(&last_pong_, frame.payload.data(), sizeof(last_pong_));
+    if (pending_.id != 0 && last_pong_ == pending_.probe)
+        pending_.is_lost = true;
 }
 
 void DebugConnection::take_reply(const Frame& frame) {

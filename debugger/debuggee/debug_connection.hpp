@@ -24,7 +24,7 @@ public:
     /// Times of the debugger's clock.
     struct Times {
         std::chrono::milliseconds ping{1'000};   ///< between two PINGs
-        std::chrono::milliseconds retry{1'000};  ///< of silence, until a request is sent again
+        std::chrono::milliseconds retry{1'000};  ///< until a request is sent again, or asked for
         std::chrono::milliseconds resend{250};   ///< until missing frames are asked for again
         int unanswered_pings = 60;               ///< after which the debuggee is taken for dead
     };
@@ -52,6 +52,8 @@ private:
         std::uint32_t id = 0;
         std::span<std::byte> argument;
         std::optional<Failure> failure;  ///< set when the answer is there
+        std::uint32_t probe = 0;         ///< of a PING sent behind it; 0: none was
+        bool is_lost = false;            ///< the PING was answered, and it was not
     };
     enum class State { kIntroducing, kRunning };
 
@@ -62,6 +64,8 @@ private:
     void take_debuggee(const transport::Frame& frame);
     void take_reply(const transport::Frame& frame);
     void take_halt(const transport::Frame& frame);
+    void take_pong(const transport::Frame& frame);
+    bool is_missed(const transport::Frame& frame) const;
     void take_error(const transport::Frame& frame);
     void ask_for_missing();
     Failure failure_of(transport::Wait how) const;

@@ -132,7 +132,8 @@ RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 #define RS_SET_SC_DELIVER (1u << 5)
 #define RS_SET_UTC_OFFSET (1u << 6)
 #define RS_SET_JIT (1u << 7)
-#define RS_SET_ALL 0xffu
+#define RS_SET_LINK_LOSS (1u << 8) /* for the debug link; the device passes over it */
+#define RS_SET_ALL 0x1ffu
 
 /* Presets, and the most there may be; the least is 1. */
 #define RS_DEFAULT_SCRIPT_TIME_US 200000u
@@ -146,7 +147,7 @@ RS_STATIC_ASSERT(sizeof(struct rs_flush) == 0x18, "rs_flush");
 
 /* What the hypervisor works with, until 'unload': changes what `mask` names and tells all. A value
  * out of range: EINVAL, and nothing is changed. */
-struct rs_settings {      /* 0x40 bytes */
+struct rs_settings {      /* 0x48 bytes */
     __u32 size;           /* 0x00 */
     __u32 error;          /* 0x04 out: RS_ERR_* */
     __u32 mask;           /* 0x08 RS_SET_*: the fields to be changed */
@@ -158,8 +159,10 @@ struct rs_settings {      /* 0x40 bytes */
     __u64 gather_time_ms; /* 0x28 age limit of text of 'imm no' */
     __s64 utc_offset_s;   /* 0x30 of $date and $time: local time less UTC, at most a day */
     __u64 jit;            /* 0x38 0 or 1: machine code for the scripts of events */
+    __u64 link_loss;      /* 0x40 0: a halted machine waits when the debug link is lost; 1: it goes
+                           * on, its breaks disabled */
 };
-RS_STATIC_ASSERT(sizeof(struct rs_settings) == 0x40, "rs_settings");
+RS_STATIC_ASSERT(sizeof(struct rs_settings) == 0x48, "rs_settings");
 
 /* Runs a script once in root mode, in the context of the calling thread. */
 struct rs_eval {        /* 0x48 bytes, then program; on return, then text */

@@ -87,7 +87,7 @@ struct rs_packet_hello { /* 0x50 bytes; HELLO and CHALLENGE */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_packet_hello) == 0x50, "rs_packet_hello");
 
-struct rs_packet_echo { /* 0x20 bytes; on a line, behind CHALLENGE and ERROR */
+struct rs_packet_echo { /* 0x20 bytes; on a line or a debug link, behind CHALLENGE and ERROR */
     __u8 nonce[32];     /* 0x00 of the HELLO that is answered, 0 if there was none */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_packet_echo) == 0x20, "rs_packet_echo");
@@ -156,7 +156,11 @@ RS_STATIC_ASSERT(sizeof(struct rs_packet_error) == 0x30, "rs_packet_error");
  *     comes; the debuggee carries an id out once and answers repetitions with the same REPLY;
  *   - the debuggee numbers its frames; a debugger that misses one says RESEND with the first number
  *     it wants, and gets all from there on, in their order. Where the debuggee has them no more it
- *     answers with an ERROR RS_LINK_ERR_DAMAGED, and its frames go on with the next number;
+ *     answers with an ERROR RS_LINK_ERR_DAMAGED, behind whose structure stands the rs_packet_resend
+ *     that is answered, and its frames go on with the next number;
+ *   - an ERROR that answers a HELLO carries a struct rs_packet_echo;
+ *   - a PING with a payload is answered behind the REPLY to every REQUEST before it: a debugger
+ *     whose REPLY did not come that way sends the REQUEST again;
  *   - HALT says that the machine stands, MESSAGES what its scripts printed;
  *   - PING is answered by a PONG. A debugger of which nothing was heard for RS_LINK_SILENCE_MS is
  *     taken for gone (BRK-7);

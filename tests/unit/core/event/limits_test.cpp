@@ -39,7 +39,8 @@ TEST(TakeLimits, TakesWhatTheMaskNames) {  // AUX-5
 
 TEST(TakeLimits, RefusesAllOfABadRequest) {
     void (*const kSpoil[])(rs_settings&) = {
-        [](rs_settings& s) { s.mask |= 1u << 8; },
+        [](rs_settings& s) { s.mask |= 1u << 9; },
+        [](rs_settings& s) { s.link_loss = 2; },
         [](rs_settings& s) { s.jit = 2; },
         [](rs_settings& s) { s.sc_replay = 2; },
         [](rs_settings& s) { s.sc_deliver = 0xffff; },

@@ -475,7 +475,7 @@ TEST_F(FilesOfSession, SettingsAreShownSetAndKept) {  // AUX-5
     run("settings syntax att");
     EXPECT_EQ(recorder_.told, "");
     run("settings linkloss go");
-    EXPECT_EQ(recorder_.told, "notice: 'linkloss' has no effect in this version\n");
+    EXPECT_EQ(recorder_.told, "");
     Settings other;
     EXPECT_TRUE(other.use_file(path("new/settings.toml")).empty());
     EXPECT_FALSE(other.is_on(Setting::kAutoUnpause));

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The whole machine halted for the debugger, with threads as cores (BRK-1, BRK-5, MOD-5).
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "ringside/debug.h"
+#include "support/fake_machine.hpp"
+#include "vcpu/halt.hpp"
+
+namespace ringside::vcpu {
+namespace {
+
+constexpr u64 kTicksPerMs = 100'000'000;  // patience of seconds: threads share few processors
+
+/// A machine whose debugger does what the test says, on whichever core operates.
+struct Machines : test::FakeMachine {
+    explicit Machines(u32 cores) : FakeMachine{cores} {
+        machine->short_circuit.ticks_per_ms = kTicksPerMs;
+        machine->debugger = this;
+        machine->exits.operate = [](Vcpu& vcpu) {
+            auto& self = *static_cast<Machines*>(vcpu.machine->debugger);
+            if (operates(vcpu))
+                self.debugger(vcpu);
+        };
+    }
+    ~Machines() { stop(); }
+
+    /// The core runs its guest: counts, and stands when it is told to.
+    void run(u32 core) {
+        threads.emplace_back([this, core] {
+            while (!has_ended) {
+                stand_in_halt(vcpu(core));
+                ++steps[core];
+                std::this_thread::yield();
+            }
+        });
+    }
+    void stop() {
+        has_ended = true;
+        for (std::thread& thread : threads)
+            thread.join();
+        threads.clear();
+    }
+    bool halt(u32 core = 0, u32 reason = RS_HALT_STEP) {
+        HaltReason why{.reason = reason};
+        return halt_machine(vcpu(core), why);
+    }
+
+    std::function<void(Vcpu&)> debugger = [](Vcpu& vcpu) { end_halt(vcpu, false); };
+    std::atomic<u64> steps[8] = {};
+    std::atomic<bool> has_ended = false;
+    std::vector<std::thread> threads;
+};
+
+TEST(HaltMachine, OneCoreIsAlone) {
+    Machines cores{1};
+    u32 times = 0;
+    cores.debugger = [&](Vcpu& vcpu) {
+        ++times;
+        EXPECT_TRUE(is_halted(*cores.machine));
+        EXPECT_EQ(vcpu.halt_reason->reason, u32{RS_HALT_STEP});
+        end_halt(vcpu, false);
+    };
+    EXPECT_TRUE(cores.halt());
+    EXPECT_EQ(times, 1u);
+    EXPECT_FALSE(is_halted(*cores.machine));
+    EXPECT_EQ(cores.vcpu().halt_reason, nullptr);
+    EXPECT_TRUE(cores.vcpu().has_stood);
+    EXPECT_EQ(cores.machine->halt.halts, 1u);
+}
+
+/// BRK-1.
+TEST(HaltMachine, AllOthersStandUntilTheyAreLetGo) {
+    Machines cores{4};
+    for (const u32 core : {1u, 2u, 3u})
+        cores.run(core);
+    u32 rounds = 0;
+    cores.debugger = [&](Vcpu& vcpu) {
+        ++rounds;
+        EXPECT_EQ(vcpu.machine->halt.missing, 0u);
+        u64 before[4];
+        for (const u32 core : {1u, 2u, 3u}) {
+            EXPECT_TRUE(stands(*cores.machine, core));
+            before[core] = cores.steps[core];
+        }
+        for (u32 i = 0; i < 100; ++i)
+            std::this_thread::yield();
+        for (const u32 core : {1u, 2u, 3u})
+            EXPECT_EQ(cores.steps[core], before[core]);
+        end_halt(vcpu, false);
+    };
+    for (u32 round = 0; round < 20; ++round) {
+        EXPECT_TRUE(cores.halt());
+        u64 before[4];
+        for (const u32 core : {1u, 2u, 3u})
+            before[core] = cores.steps[core];
+        for (const u32 core : {1u, 2u, 3u})
+            while (cores.steps[core] == before[core])
+                std::this_thread::yield();
+    }
+    EXPECT_EQ(rounds, 20u);
+}
+
+/// BRK-5: none is lost.
+TEST(HaltMachine, CoresThatHaltAtTheSameTimeTakeTurns) {
+    constexpr u32 kCores = 4, kHalts = 25;
+    Machines cores{kCores};
+    u32 told[kCores] = {};  // by the operating core alone
+    cores.debugger = [&](Vcpu& vcpu) {
+        EXPECT_NE(vcpu.halt_reason, nullptr);
+        ++told[vcpu.core];
+        end_halt(vcpu, false);
+    };
+    std::atomic<u32> left = kCores;
+    std::vector<std::thread> all;
+    for (u32 core = 0; core < kCores; ++core)
+        all.emplace_back([&, core] {
+            for (u32 i = 0; i < kHalts; ++i)
+                EXPECT_TRUE(cores.halt(core));
+            --left;
+            while (left != 0) {
+                stand_in_halt(cores.vcpu(core));
+                std::this_thread::yield();
+            }
+        });
+    for (std::thread& thread : all)
+        thread.join();
+    for (const u32 count : told)
+        EXPECT_EQ(count, kHalts);
+    EXPECT_EQ(cores.machine->halt.halts, kCores * kHalts);
+}
+
+/// BRK-5: unless the event was disabled or cleared meanwhile.
+TEST(HaltMachine, AnEventThatWasDisabledMeanwhileDoesNotGetItsTurn) {
+    for (const bool clears : {false, true}) {
+        Machines cores{2};
+        event::Event event;
+        event.action_count = 1;
+        event.enable();
+        u32 times = 0;
+        cores.debugger = [&](Vcpu& vcpu) {
+            ++times;
+            while (!stands(*cores.machine, 1))
+                std::this_thread::yield();
+            clears ? event.request_clear() : event.disable();
+            end_halt(vcpu, false);
+        };
+        std::thread other{[&] {
+            while (!is_halted(*cores.machine))
+                std::this_thread::yield();
+            event::Occasion occasion{.event = event, .reason = RS_HALT_EVENT};
+            HaltReason reason{.reason = RS_HALT_EVENT, .occasion = &occasion};
+            EXPECT_FALSE(halt_machine(cores.vcpu(1), reason));
+        }};
+        EXPECT_TRUE(cores.halt(0));
+        other.join();
+        EXPECT_EQ(times, 1u);
+        EXPECT_FALSE(is_halted(*cores.machine));
+    }
+}
+
+/// A machine that halted for an event while the debugger asked for a halt does not halt again.
+TEST(HaltMachine, ARequestIsFulfilledByAnotherCoresHalt) {
+    Machines cores{2};
+    u32 times = 0;
+    cores.debugger = [&](Vcpu& vcpu) {
+        ++times;
+        while (!stands(*cores.machine, 1))
+            std::this_thread::yield();
+        end_halt(vcpu, false);
+    };
+    std::thread other{[&] {
+        while (!is_halted(*cores.machine))
+            std::this_thread::yield();
+        EXPECT_FALSE(cores.halt(1, RS_HALT_REQUEST));
+    }};
+    EXPECT_TRUE(cores.halt(0));
+    other.join();
+    EXPECT_EQ(times, 1u);
+}
+
+TEST(HaltMachine, ACoreThatDoesNotComeIsCountedInTime) {
+    Machines cores{3};
+    cores.machine->short_circuit.ticks_per_ms = 1000;
+    cores.machine->vcpus[2] = nullptr;  // not there at all
+    u32 missing = ~u32{0};
+    cores.debugger = [&](Vcpu& vcpu) {
+        missing = vcpu.machine->halt.missing;
+        EXPECT_FALSE(stands(*cores.machine, 1));
+        EXPECT_FALSE(stands(*cores.machine, 2));
+        EXPECT_FALSE(stands(*cores.machine, 3));
+        end_halt(vcpu, false);
+    };
+    EXPECT_TRUE(cores.halt());
+    EXPECT_EQ(missing, 1u);
+    EXPECT_TRUE(cores.take_nmi_command());
+    cores.vcpu(1).is_virtualized = false;  // left: nobody waits for it
+    EXPECT_TRUE(cores.halt());
+    EXPECT_EQ(missing, 0u);
+}
+
+TEST(HaltMachine, AnotherCoreOperates) {
+    Machines cores{2};
+    cores.run(1);
+    std::vector<u32> order;
+    cores.debugger = [&](Vcpu& vcpu) {
+        order.push_back(vcpu.core);
+        if (vcpu.core == 0 && order.size() == 1) {
+            EXPECT_FALSE(hand_over_operation(vcpu, 7));
+            EXPECT_TRUE(hand_over_operation(vcpu, 1));
+            EXPECT_FALSE(operates(vcpu));
+            return;
+        }
+        if (vcpu.core == 1) {
+            EXPECT_EQ(vcpu.halt_reason, nullptr);
+            EXPECT_TRUE(hand_over_operation(vcpu, 0));
+            return;
+        }
+        EXPECT_NE(vcpu.halt_reason, nullptr);  // it is still the halt of this core's making
+        end_halt(vcpu, false);
+    };
+    EXPECT_TRUE(cores.halt());
+    cores.stop();
+    EXPECT_EQ(order, (std::vector<u32>{0, 1, 0}));
+}
+
+/// BRK-4: the others stand on while one core makes a step.
+TEST(HaltMachine, ACoreLetGoAloneHaltsAgain) {
+    Machines cores{2};
+    cores.run(1);
+    u32 times = 0;
+    cores.debugger = [&](Vcpu& vcpu) {
+        ++times;
+        end_halt(vcpu, times < 3);
+    };
+    EXPECT_TRUE(cores.halt());
+    const u64 before = cores.steps[1];
+    for (u32 step = 0; step < 2; ++step) {
+        EXPECT_TRUE(is_halted(*cores.machine));
+        EXPECT_FALSE(operates(cores.vcpu()));
+        EXPECT_FALSE(stands(*cores.machine, 0));
+        EXPECT_TRUE(stands(*cores.machine, 1));
+        EXPECT_EQ(stand_in_halt(cores.vcpu()), 0u);
+        EXPECT_TRUE(cores.halt());
+        if (step == 0) {
+            EXPECT_EQ(cores.steps[1], before);
+        }
+    }
+    EXPECT_FALSE(is_halted(*cores.machine));
+    EXPECT_EQ(times, 3u);
+    EXPECT_EQ(cores.machine->halt.halts, 3u);
+    cores.stop();
+}
+
+TEST(HaltMachine, NumbersOfHaltsWrapAroundNone) {
+    Machines cores{2};
+    cores.machine->halt.last_generation = ~u32{0} - 1;
+    cores.run(1);
+    for (u32 round = 0; round < 3; ++round)
+        EXPECT_TRUE(cores.halt());
+    EXPECT_EQ(cores.machine->halt.last_generation, 2u);
+    cores.stop();
+}
+
+/// BRK-3: who is still standing when the next halt begins has no reason of its own any more.
+TEST(HaltMachine, AReasonEndsWithItsHalt) {
+    Machines cores{2};
+    std::atomic<bool> waits = false;
+    std::vector<std::pair<u32, bool>> seen;  // core, has a reason
+    cores.debugger = [&](Vcpu& vcpu) {
+        seen.emplace_back(vcpu.core, vcpu.halt_reason != nullptr);
+        if (seen.size() == 1) {
+            while (!waits || !stands(*cores.machine, 1))
+                std::this_thread::yield();
+            end_halt(vcpu, false);
+            // The other one halts before this core has looked.
+            while (!is_halted(*cores.machine))
+                std::this_thread::yield();
+        } else if (seen.size() == 2) {
+            while (!stands(*cores.machine, 0))
+                std::this_thread::yield();
+            EXPECT_TRUE(hand_over_operation(vcpu, 0));
+        } else {
+            end_halt(vcpu, false);
+        }
+    };
+    std::thread other{[&] {
+        while (!is_halted(*cores.machine))
+            std::this_thread::yield();
+        waits = true;
+        EXPECT_TRUE(cores.halt(1));
+    }};
+    EXPECT_TRUE(cores.halt(0));
+    other.join();
+    const std::vector<std::pair<u32, bool>> wanted{{0, true}, {1, true}, {0, false}};
+    EXPECT_EQ(seen, wanted);
+}
+
+}  // namespace
+}  // namespace ringside::vcpu
