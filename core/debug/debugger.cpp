@@ -382,7 +382,7 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
         x86::compiler_barrier();
     leaves_loop_ = false;
     wants_halt_ = false;
-    while (vcpu::operates(vcpu) && !leaves_loop_) {
+    while (vcpu::operates(vcpu) && !leaves_loop_ && next_core_ == kNoCore) {
         if (has_session_ &&
             (reported_halt_ != vcpu.machine->halt.halts || reported_core_ != vcpu.core))
             send_halt(vcpu);
@@ -405,7 +405,7 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     unlock();
     if (runs)
         resume(vcpu, how);
-    else if (next_core_ != kNoCore && next_core_ != vcpu.core) {
+    else if (next_core_ != kNoCore) {
         const u32 next = next_core_;
         next_core_ = kNoCore;
         (void)vcpu::hand_over_operation(vcpu, next);
