@@ -165,9 +165,9 @@ Outcome Program::connect() {
 void Program::print_intro() {
     std::string text =
         options_.debug
-            ? "\nThe machine is halted: 'g' lets it run, Ctrl+C halts it. Three commands to try;"
-              " the first\nmakes it halt at the next timer interrupt of core 1 after 'g', the"
-              " others look around then;\n'events c all' ends it:\n\n"
+            ? "\nThe machine is halted: 'g' lets it run, Ctrl+C halts it again. Three commands to "
+              "try; 'g' behind\nthe first runs to the next timer interrupt of core 1, where the "
+              "others look around;\n'events c all' takes it away:\n\n"
             : "\nThree commands to try; 'events c all' ends them, Ctrl+C pauses the output:\n\n";
     const auto commands = options_.debug ? std::span<const std::string_view>{kDebugIntroCommands}
                                          : std::span<const std::string_view>{kIntroCommands};
@@ -370,6 +370,8 @@ void Program::wait_for_signal() {
 }
 
 void Program::on_interrupt() {
+    if (editor_ && !editor_->is_reading())
+        console_.text("\n");  // behind the terminal's ^C
     if (loop_.interrupt())
         return;
     if (!editor_ || !editor_->is_reading()) {
