@@ -105,6 +105,10 @@ Outcome Program::connect_to_lab(const std::string& name) {
     session_.settings().set_emulated();
     if (options_.debug)
         return debug_lab(*endpoint);
+    // In Bochs an earlier Debugger Mode may have the agent's line. Where no shell answers no agent
+    // will, and connecting says so.
+    if (!endpoint->serial_socket.empty())
+        (void)lab::shell(endpoint->name, "debug-prepare close", [](std::string_view, bool) {});
     return endpoint->serial_socket.empty()
                ? session_.connect(endpoint->host, endpoint->port)
                : session_.connect_serial(endpoint->serial_socket.string());
