@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from fake_debuggee import EVENT, NR_PAUSE, NR_RUN, NR_SETTINGS, FakeDebuggee
+from fake_debuggee import EVENT, NR_PAUSE, NR_SETTINGS, POST, FakeDebuggee
 from terminal import run
 
 CONNECTED = ("waiting for a debuggee ...\n"
@@ -98,7 +98,7 @@ def test_in_vmi_mode_they_say_so(home, loopback):
 
 
 def test_a_command_behind_g_waits_for_the_halt(home, debuggee):
-    one = debuggee(BREAK, {**BREAK, "stage": 1}, None)
+    one = debuggee(BREAK, {**BREAK, "stage": POST}, None)
     result = run(home, *commands(one, "~", "g", "~", "g", "~", "g"))
     assert result.stderr == ""
     assert result.stdout == (
