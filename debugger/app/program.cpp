@@ -43,6 +43,7 @@ constexpr std::string_view kDebugIntroCommands[] = {
 };
 
 /// How long a lab may take to answer as a debuggee: it may be busy, or slow (Bochs).
+constexpr std::chrono::seconds kShellPatience{5};
 constexpr std::chrono::seconds kLabPatience{60};
 constexpr std::chrono::seconds kBochsPatience{180};
 
@@ -118,8 +119,9 @@ Outcome Program::connect_to_lab(const std::string& name) {
 Outcome Program::debug_lab(const lab::Endpoint& endpoint) {
     const bool is_bochs = endpoint.debug_memory.empty();
     std::string said;
-    const auto prepared = lab::shell(endpoint.name, "debug-prepare",
-                                     [&said](std::string_view text, bool) { said += text; });
+    const auto prepared = lab::shell(
+        endpoint.name, "debug-prepare", [&said](std::string_view text, bool) { said += text; },
+        kShellPatience, is_bochs ? kBochsPatience : kLabPatience);
     // A debugger that was killed leaves its machine prepared, and maybe halted: then no shell
     // answers, but root mode does.
     const bool is_silent = !prepared && prepared.failure().code == lab::ExitCode::kTimeOut;
