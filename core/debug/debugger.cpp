@@ -352,6 +352,7 @@ void Debugger::flush_out(u64 patience_ms) {
 /// The debugger has said good-bye: its events go, and the machine runs.
 void Debugger::detach(vcpu::Vcpu& vcpu) {
     has_session_ = false;
+    wants_halt_ = false;
     is_attached_.store(false, std::memory_order_release);
     clear_events(vcpu);
     (void)rings_.discard_all();
@@ -389,6 +390,7 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
         serve(vcpu);
         look_after_link(vcpu);
     }
+    wants_halt_ = false;  // it stood already
     const bool runs = leaves_loop_;
     const u32 how = run_how_;
     flush_out(kFarewellMs);
