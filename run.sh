@@ -1,12 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# From nothing to a Linux kernel with Ringside's hypervisor under it, and a prompt to hook it.
+# From nothing to a Linux kernel with Ringside's hypervisor under it, and a prompt to debug it.
 #
-# usage: ./run.sh [--vmx] [-c COMMAND]... [--keep] [--name NAME] [--smp N] [--memory MB] [--batch]
-#   (nothing)      set-up, build, boot the lab, connect, load the hypervisor, prompt;
-#                  without a terminal: show three commands at work and exit
-#   -c COMMAND     run this command instead of the prompt; repeatable, in order; the exit status
-#                  tells how they ended (see 'build/ringside --help')
+# usage: ./run.sh [--vmi | --debug [--wait SECONDS]] [--vmx] [-c COMMAND]... [--script FILE]
+#                 [--keep] [--name NAME] [--smp N] [--memory MB] [--batch]
+#   (nothing)      set-up, build, boot the lab, and a prompt in Debugger Mode with the machine
+#                  halted: 'g' runs it, Ctrl+C halts it;
+#                  without a terminal: show three commands at work in VMI Mode and exit
+#   --vmi          a prompt in VMI Mode: the machine runs all the time
+#   -c COMMAND     run this command instead of the prompt; repeatable, in order; in VMI Mode; the
+#                  exit status tells how they ended (see 'build/ringside --help')
+#   --script FILE  the same with the commands in FILE
+#   --debug        -c and --script in Debugger Mode: they begin with the machine halted; after 'g'
+#                  or a step the next command waits for the next halt ('sleep' and 'pause' do not);
+#                  with neither, and without a terminal, commands are read from stdin
+#   --wait SECONDS how long a command waits for a halt (default 60); then the exit status is 5
 #   --batch        stop at the first command that fails, no colour, no progress
 #   --vmx          an Intel machine in Bochs instead of an AMD machine in QEMU: slower, the same
 #                  commands (lab 'vmx')
@@ -15,17 +23,16 @@
 #                  and left running
 #   --smp N        vCPUs of a lab that has to be started (default 2; with --vmx 1 or 2)
 #   --memory MB    its memory (default 1024; with --vmx 512)
-#   --script FILE  run the commands in FILE
 set -uo pipefail
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=tools/build.sh
 . tools/build.sh
 
-usage() { sed -n '3,18s/^# \{0,1\}//p' run.sh; }
+usage() { sed -n '3,25s/^# \{0,1\}//p' run.sh; }
 wrong() { echo "err, $1" >&2; echo "hint: see './run.sh --help'" >&2; exit 2; }
 
 program=build/ringside
-name="" usual_name=default keep=no interactive=yes
+name="" usual_name=default keep=no interactive=yes mode=""
 start_options=() program_options=()
 while [ $# -gt 0 ]; do
     option=$1
@@ -34,11 +41,22 @@ while [ $# -gt 0 ]; do
         --keep) keep=yes ;;
         --vmx) start_options+=(--vmx); usual_name=vmx ;;
         --batch) program_options+=(--batch) ;;
-        -c | --script | --name | --smp | --memory | --accel | --cpu)
+        --vmi | --debug)
+            [ "${mode:-$option}" = "$option" ] || wrong "'--vmi' and '--debug' exclude each other"
+            mode=$option
+            ;;
+        -c | --script | --wait | --name | --smp | --memory | --accel | --cpu)
             [ $# -gt 1 ] || wrong "'$option' needs a value"
             shift
             case $option in
                 -c | --script) program_options+=("$option" "$1"); interactive=no ;;
+                --wait)
+                    # Before anything is built or booted.
+                    case $1 in
+                        *[!0-9]* | '' | ????????*) wrong "bad number of seconds '$1'" ;;
+                    esac
+                    program_options+=(--wait "$1")
+                    ;;
                 --name) name=$1 ;;
                 *) start_options+=("$option" "$1") ;;
             esac
@@ -49,6 +67,15 @@ while [ $# -gt 0 ]; do
 done
 
 name=${name:-$usual_name}
+
+# The mode that is meant where none is named: commands go on meaning what they did before there was
+# Debugger Mode, and who is shown three commands is shown them in VMI Mode.
+if [ -z "$mode" ]; then
+    mode=--vmi
+    if [ $interactive = yes ] && [ -t 0 ]; then mode=--debug; fi
+fi
+way=--load
+[ "$mode" = --vmi ] || way=--debug
 
 # What a user without a terminal is shown.
 # shellcheck disable=SC2016 # $core and the like belong to the debugger's language
@@ -125,8 +152,8 @@ elif [ ${#start_options[@]} -gt 0 ] && [ "$name ${start_options[*]}" != 'vmx --v
     echo "notice: the lab '$name' runs already; '${start_options[*]}' has no effect" >&2
 fi
 
-if [ $interactive = no ] || [ -t 0 ]; then
-    foreground "$program" --lab "$name" --load --intro "${program_options[@]}"
+if [ $interactive = no ] || [ "$mode" = --debug ] || [ -t 0 ]; then
+    foreground "$program" --lab "$name" "$way" --intro "${program_options[@]}"
     exit $?
 fi
 

@@ -29,6 +29,8 @@ public:
     void forget_mapping() { has_shared_memory_ = false; }
     /// The link is let go; its events are gone before.
     void end();
+    /// Root mode's page tables are gone, and what was mapped there.
+    void forget_mapping() { has_shared_memory_ = false; }
     bool is_debuggee() const { return debugger_ != nullptr; }
     /// Whether nothing but tend() tells root mode that the debugger has said something.
     bool is_polled() const { return debugger_ != nullptr && !debugger_->has_doorbell(); }

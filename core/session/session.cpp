@@ -103,6 +103,7 @@ void Session::tear_down() {
         hypervisor.memory().release(events_, sizeof(Events));
     events_ = nullptr;
     hypervisor.release();
+    preparation.forget_mapping();
 }
 
 u32 Session::may_unload() const {

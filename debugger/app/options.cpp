@@ -19,10 +19,11 @@ Without -c, --script or a subcommand: a prompt at a terminal, else commands from
 Commands given with -c run in order; with --batch the first failure ends the run.
 
 exit codes: 0 every command succeeded, 1 a command failed, 2 wrong options, 3 debuggee unreachable or
-lost, 4 this machine cannot be virtualized, 5 time-out, 130 ended by Ctrl+C
+lost, 4 this machine cannot be virtualized, 5 time-out (also: no halt came), 130 ended by Ctrl+C
 
 examples:
   ringside --lab --load
+  ringside --lab --debug -c '!interrupt ec core 1' -c g -c 'r rip'
   ringside --connect 192.168.1.10 -c 'load vmm' -c 'events'
   ringside -c '? print(2+2);')";
 
@@ -37,11 +38,22 @@ std::string check_serial(const std::string& text) {
     return transport::serial_path(text) ? "" : "bad serial port '" + text + "'";
 }
 
+/// A week and more; longer waits would overflow the clock's arithmetic for nothing.
+constexpr std::uint64_t kLongestWait = 1'000'000;
+
+std::string check_seconds(const std::string& text) {
+    const commands::Number number = commands::parse_decimal(text);
+    return number.status == commands::NumberStatus::kOk && number.value <= kLongestWait
+               ? ""
+               : "bad number of seconds '" + text + "'";
+}
+
 /// The option or subcommand that an unknown word was probably meant to be.
 std::string_view meant_option(std::string_view word) {
     static constexpr std::string_view kNames[] = {
-        "--help",  "--version",  "--script", "--batch", "--json", "--connect", "--lab", "--load",
-        "--intro", "--key-file", "--no-key", "agent",   "lab",    "doctor",    "script"};
+        "--help",   "--version", "--script", "--batch", "--json",  "--connect",
+        "--lab",    "--load",    "--debug",  "--wait",  "--intro", "--key-file",
+        "--no-key", "agent",     "lab",      "doctor",  "script"};
     return commands::nearest(word, kNames);
 }
 
@@ -115,6 +127,15 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
     auto* lab_option = app.add_option("--lab", lab_name, "connect to a running lab")
                            ->type_name("[NAME]")
                            ->expected(0, 1);
+    app.add_flag("--debug", options.debug,
+                 "with --lab: in Debugger Mode, the machine halted; 'g' lets it run")
+        ->needs(lab_option);
+    std::string wait;
+    app.add_option("--wait", wait,
+                   "Debugger Mode: how long a command waits for the machine to halt (decimal, "
+                   "default 60)")
+        ->type_name("SECONDS")
+        ->check(CLI::Validator{check_seconds, ""});
     app.add_flag("--load", options.load, "load the vmm after connecting, unless it is loaded");
     app.add_flag("--intro", options.intro, "print three commands to try above the prompt");
     auto* key_option = app.add_option("--key-file", options.key_file,
@@ -180,6 +201,8 @@ std::optional<Options> parse_options(int argc, const char* const* argv, int& exi
         (void)split_address(connect, options.connect_address, options.connect_port);
     if (!serial.empty())
         options.agent_serial = transport::serial_path(serial).value_or("");
+    if (!wait.empty())
+        options.halt_patience = std::chrono::seconds{commands::parse_decimal(wait).value};
     if (lab_option->count() > 0)
         options.lab = lab_name;
     if (agent->parsed())

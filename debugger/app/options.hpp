@@ -2,6 +2,7 @@
 // The program's own command line.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@ struct Options {
     std::string connect_address;  ///< empty: none given; "local" for this machine
     std::uint16_t connect_port = 50000;
     std::optional<std::string> lab;  ///< name of a running lab to connect to
+    bool debug = false;              ///< in Debugger Mode, halted at once
+    /// How long a command waits for a running machine to halt.
+    std::chrono::seconds halt_patience{60};
     std::string key_file;
     bool no_key = false;
     // ringside agent

@@ -11,13 +11,14 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <span>
 #include <sstream>
 
 #include "agent/agent.hpp"
 #include "app/completion.hpp"
-#include "lab/lab.hpp"
 #include "language/names.hpp"
 #include "output/json_output.hpp"
+#include "ringside/error.h"
 #include "transport/key.hpp"
 
 namespace ringside::app {
@@ -34,6 +35,18 @@ constexpr std::string_view kIntroCommands[] = {
     "$core); } }",
 };
 
+/// The same for a machine that stands: an event that halts it, and two looks around there.
+constexpr std::string_view kDebugIntroCommands[] = {
+    "!interrupt ec core 1",
+    "k",
+    "? printf(\"core %x was running %s (pid %x), vector %x\\n\", $core, $pname, $pid, $context);",
+};
+
+/// How long a lab may take to answer as a debuggee: it may be busy, or slow (Bochs).
+constexpr std::chrono::seconds kShellPatience{5};
+constexpr std::chrono::seconds kLabPatience{60};
+constexpr std::chrono::seconds kBochsPatience{180};
+
 bool is_terminal() {
     return ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
 }
@@ -49,6 +62,7 @@ Program::Program(Options options)
       signals_{loop_.context()} {
     session_.key = {options_.key_file, options_.no_key};
     session_.set_stops_at_failure(options_.batch);
+    session_.set_halt_patience(options_.halt_patience);
     for (const std::string& complaint :
          session_.settings().use_file(commands::default_settings_path()))
         output().diagnostic("warn, " + complaint);
@@ -90,9 +104,47 @@ Outcome Program::connect_to_lab(const std::string& name) {
     }
     session_.key = {endpoint->key_file.string(), false};
     session_.settings().set_emulated();
+    if (options_.debug)
+        return debug_lab(*endpoint);
+    // In Bochs an earlier Debugger Mode may have the agent's line. Where no shell answers no agent
+    // will, and connecting says so.
+    if (!endpoint->serial_socket.empty())
+        (void)lab::shell(endpoint->name, "debug-prepare close", [](std::string_view, bool) {});
     return endpoint->serial_socket.empty()
                ? session_.connect(endpoint->host, endpoint->port)
                : session_.connect_serial(endpoint->serial_socket.string());
+}
+
+/// Makes the lab's machine a debuggee, unless it is one, and us its debugger.
+Outcome Program::debug_lab(const lab::Endpoint& endpoint) {
+    const bool is_bochs = endpoint.debug_memory.empty();
+    std::string said;
+    const auto prepared = lab::shell(
+        endpoint.name, "debug-prepare", [&said](std::string_view text, bool) { said += text; },
+        kShellPatience, is_bochs ? kBochsPatience : kLabPatience);
+    // A debugger that was killed leaves its machine prepared, and maybe halted: then no shell
+    // answers, but root mode does.
+    const bool is_silent = !prepared && prepared.failure().code == lab::ExitCode::kTimeOut;
+    const bool was_prepared =
+        said.find(fmt::format("({:08x})", u32{RS_ERR_DEBUGGER_MODE})) != std::string::npos;
+    if (!is_silent && !was_prepared && !(prepared && *prepared == 0)) {
+        output().diagnostic(fmt::format(
+            "err, cannot prepare the lab '{}' for Debugger Mode: {}", endpoint.name,
+            prepared ? fmt::format("'debug-prepare' inside ended with status {}\n{}", *prepared,
+                                   said.substr(0, said.find_last_not_of('\n') + 1))
+                     : prepared.failure().message));
+        return prepared ? Outcome::kFailed : Outcome::kUnreachable;
+    }
+    debuggee::DebugOptions options;
+    if (is_bochs) {
+        options.line = endpoint.debug_socket.string();
+    } else {
+        options.memory = endpoint.debug_memory.string();
+        options.bell = endpoint.debug_socket.string();
+    }
+    options.pause = true;
+    options.timeout = is_bochs ? kBochsPatience : kLabPatience;
+    return session_.connect_debug(options);
 }
 
 Outcome Program::connect() {
@@ -107,7 +159,8 @@ Outcome Program::connect() {
     } else if (options_.load) {
         outcome = session_.connect("", 0);
     }
-    if (outcome != Outcome::kOk || !options_.load)
+    // What is prepared for Debugger Mode is loaded.
+    if (outcome != Outcome::kOk || !options_.load || options_.debug)
         return outcome;
     const auto version = session_.debuggee().version();
     if (!version)
@@ -117,16 +170,23 @@ Outcome Program::connect() {
 
 void Program::print_intro() {
     std::string text =
-        "\nThree commands to try; 'events c all' ends them, Ctrl+C pauses the output:\n\n";
-    for (const std::string_view command : kIntroCommands)
+        options_.debug
+            ? "\nThe machine is halted: 'g' lets it run, Ctrl+C halts it again. Three commands to "
+              "try; 'g' behind\nthe first runs to the next timer interrupt of core 1, where the "
+              "others look around;\n'events c all' takes it away:\n\n"
+            : "\nThree commands to try; 'events c all' ends them, Ctrl+C pauses the output:\n\n";
+    const auto commands = options_.debug ? std::span<const std::string_view>{kDebugIntroCommands}
+                                         : std::span<const std::string_view>{kIntroCommands};
+    for (const std::string_view command : commands)
         text += fmt::format("    {}\n", command);
     output().text(text + "\n");
 }
 
 bool Program::goes_on() const {
     const bool failed = options_.batch && outcome_ != Outcome::kOk;
+    // A halt that did not come would be waited for once more by each command that follows.
     return !failed && !interrupted_ && !terminated_ && !session_.exit_requested() &&
-           console_.is_open();
+           !session_.has_given_up() && console_.is_open();
 }
 
 void Program::note(Outcome outcome) {
@@ -261,6 +321,7 @@ void Program::run_prompt() {
 }
 
 void Program::show_prompt() {
+    session_.show_news();
     console_.fresh_line();
     editor_->prompt(reader_.is_open() ? "> " : session_.prompt());
 }
@@ -302,27 +363,46 @@ void Program::watch_signals() {
         std::error_code ignored;
         signals_.add(number, ignored);
     }
-    on_signal(0);
+    wait_for_signal();
+}
+
+void Program::wait_for_signal() {
+    signals_.async_wait([this](const std::error_code& error, int number) {
+        if (error)
+            return;
+        wait_for_signal();  // first: what is done about this one may wait itself
+        on_signal(number);
+    });
+}
+
+void Program::on_interrupt() {
+    if (editor_ && !editor_->is_reading())
+        console_.text("\n");  // behind the terminal's ^C
+    if (loop_.interrupt())
+        return;
+    if (!editor_ || !editor_->is_reading()) {
+        interrupted_ = true;
+        return note(Outcome::kInterrupted);
+    }
+    const bool unfinished = editor_->has_text() || reader_.is_open();
+    (void)reader_.abandon();
+    editor_->abandon();
+    if (!unfinished && session_.debuggee().is_debug_link()) {
+        if (!session_.is_halted())
+            (void)session_.break_in();
+    } else if (!unfinished && session_.debuggee().is_connected()) {
+        session_.pause();
+        session_.output().text("paused\n");
+    }
+    if (terminated_)
+        return loop_.stop();
+    show_prompt();
 }
 
 void Program::on_signal(int number) {
     switch (number) {
         case SIGINT:
-            if (loop_.interrupt())
-                break;
-            if (editor_ && editor_->is_reading()) {
-                const bool unfinished = editor_->has_text() || reader_.is_open();
-                (void)reader_.abandon();
-                editor_->abandon();
-                if (!unfinished && session_.debuggee().is_connected()) {
-                    session_.pause();
-                    session_.output().text("paused\n");
-                }
-                show_prompt();
-            } else {
-                interrupted_ = true;
-                note(Outcome::kInterrupted);
-            }
+            on_interrupt();
             break;
         case SIGTERM:
         case SIGHUP:
@@ -342,10 +422,6 @@ void Program::on_signal(int number) {
         default:
             break;
     }
-    signals_.async_wait([this](const std::error_code& error, int next) {
-        if (!error)
-            on_signal(next);
-    });
 }
 
 void Program::connection_lost() {

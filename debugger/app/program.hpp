@@ -12,6 +12,7 @@
 #include "app/options.hpp"
 #include "commands/command_reader.hpp"
 #include "commands/session.hpp"
+#include "lab/lab.hpp"
 #include "output/console.hpp"
 #include "transport/loop.hpp"
 
@@ -30,12 +31,14 @@ public:
     commands::Outcome listen_on_line(const std::string& path) override;
     void connection_lost() override;
     bool waits_for_halts() const override { return editor_ != nullptr; }
+    bool is_ending() const override { return terminated_; }
 
 private:
     /// Where everything is said that is no prompt.
     output::Output& output();
     commands::Outcome connect();
     commands::Outcome connect_to_lab(const std::string& name);
+    commands::Outcome debug_lab(const lab::Endpoint& endpoint);
     /// How to serve debuggers; nothing (and why is told) if there is no key.
     std::optional<agent::Options> agent_options();
     void print_intro();
@@ -53,7 +56,9 @@ private:
     void finish(commands::CommandReader& reader);
 
     void watch_signals();
+    void wait_for_signal();
     void on_signal(int number);
+    void on_interrupt();
     void on_line(const char* line);
     void show_prompt();
 

@@ -28,7 +28,7 @@ bool run_line(Session& session, const std::string& command, Batch& batch) {
     const Outcome outcome = session.execute(command);
     batch.failures += outcome != Outcome::kOk;
     if (outcome == Outcome::kInterrupted || outcome == Outcome::kUnreachable ||
-        (outcome != Outcome::kOk && session.stops_at_failure()))
+        session.has_given_up() || (outcome != Outcome::kOk && session.stops_at_failure()))
         batch.end = outcome;
     return batch.end == Outcome::kOk && !session.exit_requested();
 }
@@ -94,6 +94,7 @@ constexpr CommandSpec kCommands[] = {
          "    .script \"/tmp/my trace.rs\" ec 2\n",
      .least_words = 1,
      .most_words = 100,
+     .runs_unhalted = true,  // its commands wait
      .run = run_script},
     {.name = ".logopen",
      .syntax = ".logopen FILE",
@@ -103,11 +104,13 @@ constexpr CommandSpec kCommands[] = {
          "\n\nexample:\n    .logopen ~/session.log\n",
      .least_words = 1,
      .most_words = 1,
+     .runs_unhalted = true,
      .run = run_log_open},
     {.name = ".logclose",
      .syntax = ".logclose",
      .summary = "ends '.logopen'",
      .help = "example:\n    .logclose\n",
+     .runs_unhalted = true,
      .run = run_log_close},
 };
 

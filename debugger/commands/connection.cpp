@@ -100,21 +100,27 @@ Outcome run_disconnect(Session& session, const Invocation& invocation) {
     return Outcome::kOk;
 }
 
+/// @param side  whose it is, where that makes a difference
+std::string mode_line(Session& session, std::string_view side) {
+    const auto& debuggee = session.debuggee();
+    if (debuggee.is_debug_link())
+        return fmt::format("{}, Debugger Mode\n", side);
+    return debuggee.is_remote() ? fmt::format("remote, VMI Mode, {}\n", debuggee.name())
+                                : std::string{"local, VMI Mode\n"};
+}
+
 /// '.status': this side. 'status': the debuggee's side, with what it can do.
 Outcome run_own_status(Session& session, const Invocation& invocation) {
     if (!session.require_connection(invocation))
         return Outcome::kFailed;
-    const auto& debuggee = session.debuggee();
-    session.output().text(debuggee.is_remote()
-                              ? fmt::format("remote, VMI Mode, {}\n", debuggee.name())
-                              : std::string{"local, VMI Mode\n"});
+    session.output().text(mode_line(session, "debugger"));
     return Outcome::kOk;
 }
 
 Outcome run_status(Session& session, const Invocation& invocation) {
-    const Outcome outcome = run_own_status(session, invocation);
-    if (outcome != Outcome::kOk)
-        return outcome;
+    if (!session.require_connection(invocation))
+        return Outcome::kFailed;
+    session.output().text(mode_line(session, "debuggee"));
     const auto version = session.debuggee().version();
     if (!version)
         return session.request_failed(version.failure());
@@ -165,12 +171,14 @@ constexpr CommandSpec kCommands[] = {
     {.name = ".disconnect",
      .syntax = ".disconnect",
      .summary = "ends the connection; the debuggee clears this session's events",
-     .help = "example:\n    .disconnect\n",
+     .help = "A machine that Debugger Mode has halted runs on.\n\nexample:\n    .disconnect\n",
+     .runs_unhalted = true,
      .run = run_disconnect},
     {.name = ".status",
      .syntax = ".status",
      .summary = "says how this side is connected",
      .help = "example:\n    .status\n",
+     .runs_unhalted = true,
      .run = run_own_status},
     {.name = "status",
      .syntax = "status",

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -25,6 +26,14 @@ using std::chrono::milliseconds;
 constexpr milliseconds kPausePatience{30'000};
 /// How long one step may take: what it steps over may wait for something.
 constexpr milliseconds kStepPatience{60'000};
+
+/// By RS_HALT_*.
+constexpr std::string_view kHaltReasons[] = {"unknown", "event",      "script", "request",
+                                             "step",    "breakpoint", "switch"};
+
+std::string_view stage_word(const rs_halt& halt) {
+    return halt.stage == RS_STAGE_POST ? "post" : "pre";
+}
 
 // ---- .debug ----
 
@@ -197,8 +206,7 @@ Outcome run_pause(Session& session, const Invocation& invocation) {
     }
     if (session.is_halted())
         return Outcome::kOk;
-    const auto asked = session.debuggee().pause();
-    return asked ? session.await_halt(kPausePatience) : session.request_failed(asked.failure());
+    return session.break_in();
 }
 
 // ---- stepping ----
@@ -280,8 +288,7 @@ Outcome run_core(Session& session, const Invocation& invocation) {
     if (number.status != NumberStatus::kOk || number.value > ~u32{0})
         return session.fail(invocation, {"no such core", word.begin, {}});
     if (number.value == session.halt().core) {
-        session.output().text(fmt::format("operating core is now 0x{:x}\n", number.value));
-        session.show_place();
+        session.show_place(fmt::format("operating core is now 0x{:x}\n", number.value));
         return Outcome::kOk;
     }
     session.expect_halt();
@@ -294,8 +301,7 @@ Outcome run_core(Session& session, const Invocation& invocation) {
     }
     if (const Outcome done = session.await_halt(kPausePatience, false); done != Outcome::kOk)
         return done;
-    session.output().text(fmt::format("operating core is now 0x{:x}\n", session.halt().core));
-    session.show_place();
+    session.show_place(fmt::format("operating core is now 0x{:x}\n", session.halt().core));
     return Outcome::kOk;
 }
 
@@ -579,6 +585,7 @@ Outcome Session::connect_debug(const debuggee::DebugOptions& options) {
     was_lost_ = false;
     is_paused_ = false;
     has_told_link_loss_ = false;
+    owes_settings_ = true;
     const rs_version& version = debuggee_.identity();
     const auto text = [](const char* field, std::size_t size) {
         return std::string{field, strnlen(field, size)};
@@ -610,27 +617,51 @@ Outcome Session::await_halt(std::optional<milliseconds> limit, bool shows) {
     const auto has_ended = [this] { return has_halt_news_ || !debuggee_.is_connected(); };
     bool was_interrupted = false;
     auto how = limit ? loop_.wait_until(has_ended, *limit) : loop_.wait_until(has_ended);
+    if (how == transport::Wait::kInterrupted && environment_.is_ending())
+        return Outcome::kInterrupted;
     if (how == transport::Wait::kInterrupted && debuggee_.is_connected()) {
         was_interrupted = true;
+        limit = kPausePatience;
         const auto asked = debuggee_.pause();
         if (!asked)
             return request_failed(asked.failure());
-        how = loop_.wait_until(has_ended, kPausePatience);
+        how = loop_.wait_until(has_ended, *limit);
+        if (how == transport::Wait::kInterrupted && debuggee_.is_connected())
+            return Outcome::kInterrupted;  // once more: the prompt, with the machine still asked
     }
     if (!debuggee_.is_connected())
         return Outcome::kUnreachable;
     if (!has_halt_news_) {
-        (void)tell({"the debuggee did not halt in time", {}, {}}, {});
+        has_given_up_ = true;
+        (void)tell({fmt::format("the debuggee did not halt within {} s",
+                                (limit.value_or(milliseconds{0}).count() + 999) / 1000),
+                    {},
+                    was_interrupted ? "" : "'pause' or Ctrl+C halts it"},
+                   {});
         return Outcome::kTimedOut;
     }
-    has_halt_news_ = false;
+    has_halt_news_ = has_given_up_ = false;
     is_halted_ = true;
     if (!std::exchange(has_told_link_loss_, true))
         (void)debuggee_.settings(settings_.for_root_mode(Settings::find("linkloss")));
     if (shows)
         show_halt();
+    // The user's own, not those of who prepared the machine; root mode takes them while it stands.
+    if (std::exchange(owes_settings_, false))
+        if (const auto told = debuggee_.settings(settings_.for_root_mode()); !told)
+            return request_failed(told.failure());
     return was_interrupted && !environment_.waits_for_halts() ? Outcome::kInterrupted
                                                               : Outcome::kOk;
+}
+
+Outcome Session::break_in() {
+    const auto asked = debuggee_.pause();
+    return asked ? await_halt(kPausePatience) : request_failed(asked.failure());
+}
+
+void Session::show_news() {
+    if (debuggee_.is_debug_link() && !is_halted_ && has_halt_news_)
+        (void)await_halt(milliseconds{0});
 }
 
 void Session::take_halt(const rs_halt& halt) {
@@ -641,18 +672,18 @@ void Session::take_halt(const rs_halt& halt) {
 }
 
 void Session::show_halt() {
-    const char* const stage = halt_.stage == RS_STAGE_POST ? "post" : "pre";
+    std::string heading;
     if (halt_.reason == RS_HALT_EVENT || halt_.reason == RS_HALT_SCRIPT)
-        output_.text(fmt::format("event 0x{:x} triggered ({})\n", halt_.event_id, stage));
+        heading = fmt::format("event 0x{:x} triggered ({})\n", halt_.event_id, stage_word(halt_));
     if (halt_.reason == RS_HALT_BREAKPOINT)
-        output_.text(fmt::format("breakpoint 0x{:x} hit\n", halt_.breakpoint));
+        heading = fmt::format("breakpoint 0x{:x} hit\n", halt_.breakpoint);
     if (halt_.missing_cores != 0)
         output_.diagnostic(fmt::format("warn, {} cores did not halt in time", halt_.missing_cores));
-    show_place();
+    show_place(heading);
 }
 
 /// The line of specification BRK-2, made of the report alone as far as it can be.
-void Session::show_place() {
+void Session::show_place(std::string_view heading) {
     const bool names_addresses = settings_.is_on(Setting::kAddressConversion);
     const std::string name{halt_.symbol, strnlen(halt_.symbol, sizeof halt_.symbol)};
     AddressNames others{*this};
@@ -664,20 +695,35 @@ void Session::show_place() {
         return others.text(address);
     };
     const SymbolNamer namer = names_addresses ? of_report : SymbolNamer{};
-    std::string text;
-    if (names_addresses)
-        if (const std::string line = symbol_line(halt_.rip, namer); !line.empty())
-            text += line + "\n";
+    std::string text{heading};
+    const std::string symbol = names_addresses ? of_report(halt_.rip) : std::string{};
+    if (!symbol.empty())
+        text += symbol_line(halt_.rip, namer) + "\n";
     const auto code = std::as_bytes(std::span{halt_.code})
                           .first(std::min<std::size_t>(halt_.code_len, sizeof halt_.code));
-    if (code.empty())
+    const Syntax syntax = syntax_called(settings_.word(Setting::kSyntax));
+    std::string instruction;
+    if (code.empty()) {
         text += fmt::format("{}    ??                                  (no memory)\n",
                             address_text(halt_.rip));
-    else
-        text += instruction_line(halt_.rip, code, halt_.is_long_mode != 0,
-                                 syntax_called(settings_.word(Setting::kSyntax)), namer) +
-                "\n";
-    output_.text(text);
+    } else {
+        instruction = instruction_text(halt_.rip, code, halt_.is_long_mode != 0, syntax, namer);
+        text += instruction_line(halt_.rip, code, halt_.is_long_mode != 0, syntax, namer) + "\n";
+    }
+    const bool is_of_event = halt_.reason == RS_HALT_EVENT || halt_.reason == RS_HALT_SCRIPT;
+    output_.halt({.reason = halt_.reason < std::size(kHaltReasons) ? kHaltReasons[halt_.reason]
+                                                                   : kHaltReasons[0],
+                  .core = halt_.core,
+                  .pid = halt_.pid,
+                  .tid = halt_.tid,
+                  .event = is_of_event ? std::optional{halt_.event_id} : std::nullopt,
+                  .stage = is_of_event ? stage_word(halt_) : std::string_view{},
+                  .breakpoint = halt_.reason == RS_HALT_BREAKPOINT ? std::optional{halt_.breakpoint}
+                                                                   : std::nullopt,
+                  .rip = halt_.rip,
+                  .symbol = symbol,
+                  .instruction = instruction,
+                  .text = text});
 }
 
 }  // namespace ringside::commands

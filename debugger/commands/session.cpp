@@ -240,7 +240,7 @@ void Session::disconnect() {
 
 void Session::forget_debuggee() {
     loaded_here_ = false;
-    is_halted_ = has_halt_news_ = false;
+    is_halted_ = has_halt_news_ = has_given_up_ = false;
     halt_ = {};
     repeatable_.clear();
     next_addresses_.clear();

@@ -44,6 +44,9 @@ public:
     /// Whether 'g' ends with the next halt: somebody sits at the prompt.
     virtual bool waits_for_halts() const { return false; }
 
+    /// Whether the program is to end: no wait is worth a halt any more.
+    virtual bool is_ending() const { return false; }
+
     /// Told when the connection broke by itself, before the user is told why.
     virtual void connection_lost() = 0;
 };
@@ -138,8 +141,15 @@ public:
     /// Before what makes the machine halt anew, and when it does not after all.
     void expect_halt() { is_halted_ = has_halt_news_ = false; }
     void keep_halt() { is_halted_ = true; }
+    /// Halts a machine that runs, and shows where.
+    Outcome break_in();
+    /// Shows a halt that came while nobody waited.
+    void show_news();
     void show_halt();
-    void show_place();
+    /// @param heading  lines above, with their ends
+    void show_place(std::string_view heading = {});
+    /// Whether a halt that was waited for did not come: what follows would wait in vain, too.
+    bool has_given_up() const { return has_given_up_; }
     /// How long a command waits for a running machine to halt ('--wait').
     void set_halt_patience(std::chrono::milliseconds patience) { halt_patience_ = patience; }
 
@@ -227,6 +237,8 @@ private:
     std::vector<u64> known_events_;
     bool is_halted_ = false;
     bool has_halt_news_ = false;  ///< a halt that nobody has waited for yet
+    bool has_given_up_ = false;
+    bool owes_settings_ = false;  ///< to root mode, from the next halt on
     rs_halt halt_{};
     std::chrono::milliseconds halt_patience_{60'000};
     std::string repeatable_;

@@ -338,13 +338,13 @@ Outcome<fs::path> stop(std::string_view name) {
 }
 
 Outcome<int> shell(std::string_view name, std::string_view command, const ShellOutput& output,
-                   std::chrono::milliseconds connect_timeout) {
+                   std::chrono::milliseconds connect_timeout, std::chrono::seconds silence) {
     const auto endpoint = find(name);
     if (!endpoint)
         return Failure{fmt::format("no lab '{}' runs", name), "ringside lab start",
                        ExitCode::kUnreachable};
     return run_in_debuggee(endpoint->shell_port, key_of(lab_folder(name)), command, output,
-                           connect_timeout);
+                           connect_timeout, silence);
 }
 
 }  // namespace ringside::lab

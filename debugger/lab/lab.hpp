@@ -91,8 +91,10 @@ std::vector<Endpoint> list();
 Outcome<std::filesystem::path> stop(std::string_view name = kDefaultName);
 
 /// Runs `command` with /bin/sh inside and returns its exit status. Commands may run side by side.
+/// @param silence  how long it may say nothing (kTimeOut); 0: for ever
 Outcome<int> shell(std::string_view name, std::string_view command, const ShellOutput& output,
-                   std::chrono::milliseconds connect_timeout = std::chrono::seconds{5});
+                   std::chrono::milliseconds connect_timeout = std::chrono::seconds{5},
+                   std::chrono::seconds silence = std::chrono::seconds{0});
 
 /// Lines of a console log that a healthy kernel does not print: lock-ups, RCU stalls, clocksource
 /// warnings, BUG, Oops and the like. Oldest first.

@@ -73,7 +73,8 @@ bool read_frame(int socket, char& kind, std::string& data) {
 }  // namespace
 
 Outcome<int> run_in_debuggee(std::uint16_t port, std::string_view key, std::string_view command,
-                             const ShellOutput& output, std::chrono::milliseconds limit) {
+                             const ShellOutput& output, std::chrono::milliseconds limit,
+                             std::chrono::seconds silence) {
     const auto socket = connect(port, limit);
     if (!socket)
         return socket.failure();
@@ -90,14 +91,19 @@ Outcome<int> run_in_debuggee(std::uint16_t port, std::string_view key, std::stri
         return Failure{
             fmt::format("the debuggee's shell did not answer within {} ms", limit.count()),
             "see: ringside lab console", ExitCode::kTimeOut};
-    constexpr timeval kNoLimit{};
-    ::setsockopt(socket->get(), SOL_SOCKET, SO_RCVTIMEO, &kNoLimit, sizeof(kNoLimit));
+    const timeval patience{.tv_sec = silence.count(), .tv_usec = 0};  // 0: no limit
+    ::setsockopt(socket->get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    errno = 0;
     while (read_frame(socket->get(), kind, data)) {
         if (kind == 'x' && data.size() == 4)
             return static_cast<int>(little_endian(data.data()));
         if (kind == 'o' || kind == 'e')
             output(data, kind == 'e');
+        errno = 0;
     }
+    if (errno == EAGAIN)
+        return Failure{fmt::format("the command inside said nothing for {} s", silence.count()),
+                       "see: ringside lab console", ExitCode::kTimeOut};
     return lost();
 }
 

@@ -96,8 +96,16 @@ void JsonOutput::add_string(std::string_view name, std::string_view value) {
         fmt::format_to(std::back_inserter(line_), R"(,"{}_encoding":"latin-1")", name);
 }
 
-void JsonOutput::add_null(std::string_view name) {
-    fmt::format_to(std::back_inserter(line_), R"(,"{}":null)", name);
+void JsonOutput::add_string_or_null(std::string_view name, std::string_view value) {
+    if (value.empty())
+        fmt::format_to(std::back_inserter(line_), R"(,"{}":null)", name);
+    else
+        add_string(name, value);
+}
+
+void JsonOutput::add_number_or_null(std::string_view name, std::optional<std::uint64_t> value) {
+    fmt::format_to(std::back_inserter(line_), R"(,"{}":{})", name,
+                   value ? fmt::to_string(*value) : "null");
 }
 
 void JsonOutput::end() {
@@ -135,18 +143,10 @@ void JsonOutput::diagnostic(std::string_view message) {
 void JsonOutput::finding(const Finding& finding) {
     begin(finding.is_warning ? "warning" : "error");
     add_string("text", finding.text);
-    if (finding.command.empty())
-        add_null("command");
-    else
-        add_string("command", finding.command);
-    if (finding.column)
-        fmt::format_to(std::back_inserter(line_), R"(,"column":{})", *finding.column + 1);
-    else
-        add_null("column");
-    if (finding.hint.empty())
-        add_null("hint");
-    else
-        add_string("hint", finding.hint);
+    add_string_or_null("command", finding.command);
+    add_number_or_null("column", finding.column ? std::optional<std::uint64_t>{*finding.column + 1}
+                                                : std::nullopt);
+    add_string_or_null("hint", finding.hint);
     end();
 }
 
@@ -159,6 +159,22 @@ void JsonOutput::event(const EventRecord& record) {
                    record.pid, record.tag, record.event, record.time_ns, record.seq);
     if (record.kind == EventRecord::Kind::kLost)
         fmt::format_to(std::back_inserter(line_), R"(,"count":{})", record.count);
+    add_string("text", record.text);
+    end();
+}
+
+void JsonOutput::halt(const HaltRecord& record) {
+    begin("halt");
+    add_string("reason", record.reason);
+    fmt::format_to(std::back_inserter(line_), R"(,"core":{},"pid":{},"tid":{})", record.core,
+                   record.pid, record.tid);
+    add_number_or_null("event", record.event);
+    add_string_or_null("stage", record.stage);
+    add_number_or_null("breakpoint", record.breakpoint);
+    // A string: few readers of JSON keep 64 bits of a number.
+    fmt::format_to(std::back_inserter(line_), R"(,"rip":"0x{:016x}")", record.rip);
+    add_string_or_null("symbol", record.symbol);
+    add_string_or_null("instruction", record.instruction);
     add_string("text", record.text);
     end();
 }

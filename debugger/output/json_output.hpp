@@ -2,7 +2,10 @@
 // Everything the program says as NDJSON, one object a line ('--json', docs/json.md).
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "output/output.hpp"
 
@@ -31,11 +34,15 @@ public:
     void finding(const Finding& finding) override;
     /// "message", "lost" or "diagnostic"
     void event(const EventRecord& record) override;
+    /// "halt"
+    void halt(const HaltRecord& record) override;
 
 private:
     void begin(std::string_view kind);
     void add_string(std::string_view name, std::string_view value);
-    void add_null(std::string_view name);
+    /// null for an empty one
+    void add_string_or_null(std::string_view name, std::string_view value);
+    void add_number_or_null(std::string_view name, std::optional<std::uint64_t> value);
     void end();
 
     Output& lines_;

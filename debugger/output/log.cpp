@@ -53,6 +53,11 @@ void Log::event(const EventRecord& record) {
     to_.event(record);
 }
 
+void Log::halt(const HaltRecord& record) {
+    write(record.text);
+    to_.halt(record);
+}
+
 void Log::event_unseen(const EventRecord& record) {
     if (record.kind == EventRecord::Kind::kMessage)
         write(record.text);

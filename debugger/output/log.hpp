@@ -26,6 +26,7 @@ public:
     void diagnostic(std::string_view message) override;
     void finding(const Finding& finding) override;
     void event(const EventRecord& record) override;
+    void halt(const HaltRecord& record) override;
 
     /// A command as it was typed behind its prompt; the user has seen it.
     void command(std::string_view prompt, std::string_view command);

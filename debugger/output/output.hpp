@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Where text goes. Results and what scripts print are `text`, verbatim; what Ringside itself has to
 // say is a `diagnostic` (specification MSG-1). Callers that know more of what they say than its
-// text say it as a Finding or an EventRecord, for outputs that keep the parts apart.
+// text say it as a Finding, an EventRecord or a HaltRecord, for outputs that keep the parts apart.
 #pragma once
 
 #include <cstddef>
@@ -39,6 +39,21 @@ struct EventRecord {
     std::string_view text;  ///< as a person reads it
 };
 
+/// Where and why a machine halted, or which core is looked at now.
+struct HaltRecord {
+    std::string_view reason;  ///< "event", "script", "request", "step", "breakpoint", "switch"
+    std::uint32_t core = 0;
+    std::uint32_t pid = 0;
+    std::uint32_t tid = 0;
+    std::optional<std::uint32_t> event;       ///< number that 'events' shows
+    std::string_view stage;                   ///< "pre", "post"; empty without an event
+    std::optional<std::uint32_t> breakpoint;  ///< number that 'bl' shows
+    std::uint64_t rip = 0;
+    std::string_view symbol;       ///< "vmlinux!default_idle+0xb"; empty if none is known
+    std::string_view instruction;  ///< "cli"; empty where memory cannot be read
+    std::string_view text;         ///< all of it as a person reads it, with line ends
+};
+
 class Output {
 public:
     virtual ~Output() = default;
@@ -58,6 +73,8 @@ public:
         else
             diagnostic(record.text);
     }
+
+    virtual void halt(const HaltRecord& record) { text(record.text); }
 };
 
 }  // namespace ringside::output

@@ -69,6 +69,7 @@ void Loop::run() {
     implementation_->is_stopping = false;
     implementation_->context.restart();
     implementation_->context.run();
+    implementation_->is_stopping = false;  // waits that follow are not inside it
 }
 
 void Loop::stop() {

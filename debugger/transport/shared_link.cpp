@@ -142,8 +142,9 @@ private:
         socket_.reset();
     }
 
-    /// The program closed its end, and got rid of what it sent before.
-    bool is_over() const { return is_closed_ && to_memory_.is_empty(); }
+    /// The program closed its end, and got rid of what it sent before; or nobody will answer it:
+    /// who holds the other end of a bell has ended, and the virtual machine with it.
+    bool is_over() const { return (is_closed_ && to_memory_.is_empty()) || is_bell_dead_; }
 
     /// Carries what can be carried now.
     /// @return whether there was something
@@ -208,18 +209,20 @@ private:
 
     /// Waits until the socket can go on, or time has passed.
     /// @return whether the program wants the end
-    bool is_stopped(nanoseconds time) const {
+    bool is_stopped(nanoseconds time) {
         short events = 0;
         if (!is_closed_ && to_memory_.is_empty())
             events |= POLLIN;
         if (!to_socket_.is_empty())
             events |= POLLOUT;
         // A socket that nothing is expected of would still wake us by being hung up.
-        std::array<pollfd, 2> entries{
+        std::array<pollfd, 3> entries{
             pollfd{.fd = stop_.get(), .events = POLLIN, .revents = 0},
-            pollfd{.fd = events == 0 ? -1 : socket_.get(), .events = events, .revents = 0}};
+            pollfd{.fd = events == 0 ? -1 : socket_.get(), .events = events, .revents = 0},
+            pollfd{.fd = bell_ ? bell_.get() : -1, .events = 0, .revents = 0}};
         const timespec limit{.tv_sec = 0, .tv_nsec = time.count()};
         (void)::ppoll(entries.data(), entries.size(), &limit, nullptr);
+        is_bell_dead_ = (entries[2].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
         return entries[0].revents != 0;
     }
 
@@ -248,6 +251,7 @@ private:
     Pending to_memory_;
     Pending to_socket_;
     bool is_closed_ = false;
+    bool is_bell_dead_ = false;
     std::thread thread_;
 };
 

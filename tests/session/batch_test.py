@@ -228,7 +228,7 @@ def test_doctor_ends_with_0_or_4_and_says_why(home):
     assert ("cannot be virtualized" in result.stdout) == (result.returncode == 4)
 
 
-PAGE_NAMES = {"?": "evaluate", ".switch": "attach", ".detach": "attach", ".logopen": "log", ".logclose": "log",
+PAGE_NAMES = {"?": "evaluate", "~": "core", ".switch": "attach", ".detach": "attach", ".logopen": "log", ".logclose": "log",
               **dict.fromkeys(["u2", "!u2"], "u"), **dict.fromkeys(["kd", "kq"], "k"),
               **dict.fromkeys(["x", "lm", ".sym"], "symbols"), ".thread": "process",
               **dict.fromkeys(["rdmsr", "wrmsr"], "msr"), "!ioapic": "apic",

@@ -160,14 +160,15 @@ def test_a_lab_that_does_not_start_ends_it(run):
     assert run.calls("--lab") == []
 
 
-def test_without_terminal_and_commands_it_shows_three(run):
-    result = run()
+@pytest.mark.parametrize("arguments", [[], ["--vmi"]])
+def test_without_terminal_and_commands_it_shows_three(run, arguments):
+    result = run(*arguments)
     assert result.returncode == 0
     calls = run.calls("--lab")
     assert len(calls) == 3
     for call in calls:
         command = call.split(" -c ")[1]
-        assert command.startswith("!interrupt")
+        assert command.startswith("!interrupt") and call.startswith("--lab default --load -c ")
         assert f"> {command}\n" in result.out
 
 
@@ -202,8 +203,41 @@ def test_ctrl_c_at_a_terminal_reaches_the_program_once(run):
     terminal.close()
     assert terminal.exitstatus == 130
     assert run.calls("got") == ["got INT"]
-    assert run.calls("--lab") == ["--lab default --load --intro"]
+    assert run.calls("--lab") == ["--lab default --debug --intro"]
     assert not run.exists("lab-runs")
+
+
+@pytest.mark.parametrize("arguments, called", [
+    ([], "--lab default --debug --intro"),
+    (["--vmi"], "--lab default --load --intro"),
+    (["--debug"], "--lab default --debug --intro"),
+    (["--wait", "5"], "--lab default --debug --intro --wait 5"),
+    (["--vmx"], "--lab vmx --debug --intro"),
+    (["--vmx", "--vmi"], "--lab vmx --load --intro"),
+    (["-c", "events"], "--lab default --load --intro -c events"),
+])
+def test_a_terminal_gets_debugger_mode_unless_commands_are_given(run, arguments, called):
+    terminal = pexpect.spawn(str(run.folder / "run.sh"), arguments, env=run.environment, timeout=20)
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+    assert run.calls("--lab") == [called]
+    assert not run.exists("lab-runs")
+
+
+@pytest.mark.parametrize("arguments, called", [
+    (["--debug", "-c", "g", "--wait", "010"], "--lab default --debug --intro -c g --wait 010"),
+    (["-c", "g", "--debug", "--batch"], "--lab default --debug --intro -c g --batch"),
+    (["--script", "file", "--debug"], "--lab default --debug --intro --script file"),
+    (["--script", "file"], "--lab default --load --intro --script file"),
+    (["--vmi", "-c", "events"], "--lab default --load --intro -c events"),
+    (["--vmx", "--debug", "-c", "k"], "--lab vmx --debug --intro -c k"),
+    (["--debug"], "--lab default --debug --intro"),
+    (["--debug", "--debug", "--wait", "0"], "--lab default --debug --intro --wait 0"),
+])
+def test_without_terminal_debugger_mode_has_to_be_asked_for(run, arguments, called):
+    assert run(*arguments).returncode == 0
+    assert run.calls("--lab") == [called]
 
 
 def test_configures_only_once(run):
@@ -216,6 +250,12 @@ def test_configures_only_once(run):
 @pytest.mark.parametrize("arguments, message", [
     (["--frobnicate"], "unknown option '--frobnicate'"),
     (["-c"], "'-c' needs a value"),
+    (["--wait"], "'--wait' needs a value"),
+    (["--wait", "5s"], "bad number of seconds '5s'"),
+    (["--wait", "0x5"], "bad number of seconds '0x5'"),
+    (["--wait", ""], "bad number of seconds ''"),
+    (["--vmi", "--debug"], "'--vmi' and '--debug' exclude each other"),
+    (["--debug", "-c", "g", "--vmi"], "'--vmi' and '--debug' exclude each other"),
 ])
 def test_wrong_options(run, arguments, message):
     result = run(*arguments)
@@ -227,5 +267,6 @@ def test_wrong_options(run, arguments, message):
 def test_help_names_every_option(run):
     out = run("--help").out
     for option in ("-c", "--keep", "--name", "--smp", "--memory", "--batch", "--script",
-                   "--vmx"):
+                   "--vmx", "--vmi", "--debug", "--wait"):
         assert option in out
+    assert "set -uo" not in out and out.endswith("with --vmx 512)\n")

@@ -55,6 +55,25 @@ TEST(ParseOptions, TakesALabWithAndWithoutName) {
     EXPECT_EQ(accepted({"--lab", "--load"}).lab, "");
 }
 
+TEST(ParseOptions, DebuggerModeNeedsALab) {
+    EXPECT_TRUE(accepted({"--lab", "two", "--debug"}).debug);
+    EXPECT_TRUE(accepted({"--lab", "--debug", "--load", "--intro", "-c", "g"}).debug);
+    EXPECT_FALSE(accepted({"--lab", "--load"}).debug);
+    EXPECT_EQ(refused({"--debug"}), 2);
+    EXPECT_EQ(refused({"--connect", "local", "--debug"}), 2);
+}
+
+TEST(ParseOptions, TakesDecimalSecondsToWait) {
+    using std::chrono::seconds;
+    EXPECT_EQ(accepted({"--lab", "--debug"}).halt_patience, seconds{60});
+    EXPECT_EQ(accepted({"--wait", "0"}).halt_patience, seconds{0});
+    EXPECT_EQ(accepted({"--wait", "010"}).halt_patience, seconds{10});
+    EXPECT_EQ(accepted({"--wait=1000000"}).halt_patience, seconds{1'000'000});
+    for (const char* const wrong :
+         {"1000001", "0x10", "-1", "1.5", "5s", "", "0n5", "18446744073709551616"})
+        EXPECT_EQ(refused({"--lab", "--debug", "--wait", wrong}), 2) << wrong;
+}
+
 TEST(ParseOptions, KnowsItsSubcommands) {
     EXPECT_EQ(accepted({"doctor"}).mode, Mode::kDoctor);
     const Options agent = accepted({"agent", "--port", "50001", "--no-key"});

@@ -112,6 +112,37 @@ TEST_F(JsonOutputTest, DiagnosticsAreSortedByTheirFirstWord) {
                       "\n");
 }
 
+TEST_F(JsonOutputTest, HaltsSayWhereAndWhy) {
+    json_.halt({.reason = "event",
+                .core = 1,
+                .pid = 42,
+                .tid = 43,
+                .event = 3,
+                .stage = "post",
+                .breakpoint = {},
+                .rip = 0xffffffff81c3a2cb,
+                .symbol = "vmlinux!default_idle+0xb",
+                .instruction = "cli",
+                .text = "event\n"});
+    EXPECT_EQ(last(), R"({"schema":"ringside/1","kind":"halt","reason":"event","core":1,"pid":42,)"
+                      R"("tid":43,"event":3,"stage":"post","breakpoint":null,)"
+                      R"("rip":"0xffffffff81c3a2cb","symbol":"vmlinux!default_idle+0xb",)"
+                      R"("instruction":"cli","text":"event\n"})"
+                      "\n");
+    json_.halt({.reason = "breakpoint",
+                .event = {},
+                .stage = {},
+                .breakpoint = 0,
+                .rip = 0x401000,
+                .symbol = {},
+                .instruction = {},
+                .text = "x"});
+    EXPECT_EQ(last(), R"({"schema":"ringside/1","kind":"halt","reason":"breakpoint","core":0,)"
+                      R"("pid":0,"tid":0,"event":null,"stage":null,"breakpoint":0,)"
+                      R"("rip":"0x0000000000401000","symbol":null,"instruction":null,"text":"x"})"
+                      "\n");
+}
+
 TEST_F(JsonOutputTest, ErrorsSayWhere) {
     json_.finding({.is_warning = false,
                    .text = "no such command: 'xyz'",

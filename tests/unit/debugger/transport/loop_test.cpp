@@ -69,6 +69,7 @@ TEST(Loop, StopEndsRunAndTheWaitsInIt) {
     });
     loop.run();
     EXPECT_EQ(end, Wait::kInterrupted);
+    EXPECT_EQ(loop.wait_for(1ms), Wait::kTimedOut) << "a wait after it is none inside it";
 
     bool has_run = false;
     loop.post([&] {

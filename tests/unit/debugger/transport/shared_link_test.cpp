@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -218,6 +219,21 @@ TEST_F(SharedLinkTest, IsClosedBehindAProgramThatSaysNothingMore) {
     EXPECT_EQ(debugger_reads(link, 1), "") << "as Channel::finish() waits for";
     char byte = 0;
     EXPECT_EQ(::recv(link.descriptor.get(), &byte, 1, 0), 0);
+}
+
+TEST_F(SharedLinkTest, EndsWithTheVirtualMachineThatHeldTheBell) {
+    prepare();
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+    UniqueFd emulator{ends[1]};
+    const SharedLink link = open_shared_link(path, UniqueFd{ends[0]});
+    ASSERT_TRUE(link.descriptor);
+    connect(link);
+    emulator.reset();
+    pollfd entry{.fd = link.descriptor.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&entry, 1, 10'000), 1);
+    char byte;
+    EXPECT_EQ(::read(link.descriptor.get(), &byte, 1), 0);
 }
 
 TEST_F(SharedLinkTest, IsForOneProgramAlone) {
