@@ -25,8 +25,6 @@ public:
     /// @return RS_OK or RS_ERR_*; on failure nothing has changed
     u32 begin(const Parts& parts, const rs_prepare& request, const rs_link_device& device,
               const rs_version& version);
-    /// The next load has page tables of its own.
-    void forget_mapping() { has_shared_memory_ = false; }
     /// The link is let go; its events are gone before.
     void end();
     /// Root mode's page tables are gone, and what was mapped there.

@@ -121,7 +121,6 @@ u32 Session::unload() {
         publish_and_wait();
     }
     preparation.end();
-    preparation.forget_mapping();
     if (auto stopped = hypervisor.stop(); !stopped)
         return stopped.error().code;
     for (u32 core = 0; core < hypervisor.core_count(); ++core)

@@ -584,7 +584,6 @@ Outcome Session::connect_debug(const debuggee::DebugOptions& options) {
     }
     was_lost_ = false;
     is_paused_ = false;
-    has_told_link_loss_ = false;
     owes_settings_ = true;
     const rs_version& version = debuggee_.identity();
     const auto text = [](const char* field, std::size_t size) {
@@ -642,8 +641,6 @@ Outcome Session::await_halt(std::optional<milliseconds> limit, bool shows) {
     }
     has_halt_news_ = has_given_up_ = false;
     is_halted_ = true;
-    if (!std::exchange(has_told_link_loss_, true))
-        (void)debuggee_.settings(settings_.for_root_mode(Settings::find("linkloss")));
     if (shows)
         show_halt();
     // The user's own, not those of who prepared the machine; root mode takes them while it stands.

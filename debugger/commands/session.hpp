@@ -232,7 +232,6 @@ private:
     bool exit_requested_ = false;
     bool loaded_here_ = false;
     bool was_lost_ = false;
-    bool has_told_link_loss_ = false;  ///< to the debuggee at the end of a debug link
     std::uint64_t messages_seen_ = 0;
     std::vector<u64> known_events_;
     bool is_halted_ = false;
