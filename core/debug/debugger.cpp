@@ -21,6 +21,11 @@ std::span<const u8> bytes_of(const T& value) {
     return {reinterpret_cast<const u8*>(&value), sizeof value};
 }
 
+/// Null once another core has let the link go.
+Debugger* debugger_of(vcpu::Machine& machine) {
+    return static_cast<Debugger*>(std::atomic_ref<void*>(machine.debugger).load());
+}
+
 /// How long a debugger that was silent is asked whether it is still there.
 constexpr u64 kAskPatienceMs = 2000;
 /// How long what is said last before the machine runs may take to go out.
@@ -32,14 +37,14 @@ constexpr u64 kEchoMs = 20;
 
 void fill(vcpu::ExitTable& table) {
     table.operate = [](vcpu::Vcpu& vcpu) {
-        auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger);
+        auto* const debugger = debugger_of(*vcpu.machine);
         if (debugger != nullptr)
             debugger->operate(vcpu);
         else if (vcpu::operates(vcpu))
             vcpu::end_halt(vcpu, false);  // the link was let go meanwhile
     };
     table.tend_link = [](vcpu::Vcpu& vcpu, bool has_nmi) {
-        auto* const debugger = static_cast<Debugger*>(vcpu.machine->debugger);
+        auto* const debugger = debugger_of(*vcpu.machine);
         return debugger != nullptr && debugger->tend(vcpu, has_nmi);
     };
     table.hidden_step_done = [](vcpu::Vcpu& vcpu) {
@@ -124,7 +129,7 @@ u32 Debugger::open(vcpu::Vcpu& vcpu) {
             std::atomic_ref<event::Halter*>(machine.vcpus[core]->core_state->halter)
                 .store(&halters_[core]);
         }
-    machine.debugger = this;
+    std::atomic_ref<void*>(machine.debugger).store(this);
     std::atomic_ref<u32>(machine.has_link).store(1, std::memory_order_release);
     return RS_OK;
 }
@@ -152,7 +157,7 @@ void Debugger::close(vcpu::Vcpu& vcpu) {
     for (u32 core = 0; core < machine.core_count; ++core)
         if (machine.vcpus[core] != nullptr)
             std::atomic_ref<event::Halter*>(machine.vcpus[core]->core_state->halter).store(nullptr);
-    machine.debugger = nullptr;
+    std::atomic_ref<void*>(machine.debugger).store(nullptr);
     unlock();
 }
 

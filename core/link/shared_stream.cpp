@@ -136,7 +136,9 @@ void SharedStream::use(rs_shared_link& link, const Layout& layout, Side side) {
 u64 SharedStream::readable() const {
     if (!is_attached())
         return 0;
-    const u64 count = load(*input_.peer_index) - input_.position;
+    // Who asks has_input() may not be the one who reads.
+    const u64 count = load(*input_.peer_index) -
+                      std::atomic_ref<const u64>{input_.position}.load(std::memory_order_relaxed);
     return count <= input_.bytes ? count : 0;
 }
 
@@ -172,7 +174,7 @@ usize SharedStream::read(u8* to, usize count) {
     for_pieces(input_.position, input_.bytes, given, [&](usize offset, usize at, usize length) {
         copy_bytes(to + at, input_.data + offset, length);
     });
-    input_.position += given;
+    std::atomic_ref<u64>{input_.position}.store(input_.position + given, std::memory_order_relaxed);
     store(*input_.own_index, input_.position);
     return given;
 }

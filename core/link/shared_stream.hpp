@@ -52,7 +52,7 @@ public:
     usize write(const u8* from, usize count) override;
     usize read(u8* to, usize count) override;
 
-    /// Whether there is something to read: one load.
+    /// Whether there is something to read: two loads. Anybody may ask while another one reads.
     bool has_input() const;
 
     /// Whether the memory still looks as this end left it. False when it was formatted since

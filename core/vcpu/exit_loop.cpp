@@ -12,6 +12,11 @@
 namespace ringside::vcpu {
 namespace {
 
+/// Guest context lets the link go on another core.
+bool has_link(Machine& machine) {
+    return std::atomic_ref<u32>(machine.has_link).load(std::memory_order_acquire) != 0;
+}
+
 /// Looks at the NMIs taken in root mode since the last look. An NMI somebody here owed us has done
 /// its work by coming; any other, one beside it included, is the guest's. The hardware keeps one
 /// pending NMI, and so do we.
@@ -22,7 +27,7 @@ void sort_nmis(Vcpu& vcpu) {
     const u32 taken = count - vcpu.nmi_seen;
     vcpu.nmi_seen = count;
     const u32 owed = std::atomic_ref<u32>(vcpu.owed_nmi).exchange(0);
-    if (vcpu.machine->has_link) [[unlikely]] {
+    if (has_link(*vcpu.machine)) [[unlikely]] {
         // The link's own interrupts come as NMIs, too, and as many as bytes came while this core
         // stood. One of the guest's among them cannot be told from them.
         const bool was_link = vcpu.machine->exits.tend_link(vcpu, true) || vcpu.has_tended;
@@ -81,7 +86,7 @@ void tend_messages(Vcpu& vcpu) {
     event::CoreState& state = *vcpu.core_state;
     if (!state.gathered.is_empty()) [[unlikely]]
         event::hand_over_old(state, x86::read_tsc());
-    if (vcpu.machine->has_link) [[unlikely]]
+    if (has_link(*vcpu.machine)) [[unlikely]]
         (void)vcpu.machine->exits.tend_link(vcpu, false);
     if (state.wake.is_wanted() && event::should_wake_reader(state, x86::read_tsc())) [[unlikely]] {
         std::atomic_ref<u32>(vcpu.machine->wakeups[vcpu.core]).fetch_or(kWakeReaders);

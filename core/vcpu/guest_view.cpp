@@ -241,8 +241,10 @@ u64 GuestView::task_value(script::TaskValue which) {
 
 /// The debugger's wish to halt comes as an NMI, which a long run would otherwise keep waiting.
 u64 GuestView::stand() {
-    if (machine_.has_link && vcpu_.nmi_count != vcpu_.nmi_seen &&
-        machine_.exits.tend_link(vcpu_, true))
+    if (operates(vcpu_))
+        return 0;  // a script at the prompt: nobody else would let this core go on
+    if (std::atomic_ref<u32>(machine_.has_link).load(std::memory_order_relaxed) != 0 &&
+        vcpu_.nmi_count != vcpu_.nmi_seen && machine_.exits.tend_link(vcpu_, true))
         vcpu_.has_tended = true;
     return stand_in_halt(vcpu_);
 }

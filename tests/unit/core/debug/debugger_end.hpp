@@ -115,6 +115,8 @@ public:
     u32 take_reply(const Frame& frame, u32 id, std::span<u8> image) {
         const auto reply = frame.as<rs_packet_reply>();
         EXPECT_EQ(reply.id, id);
+        if (frame.payload.size() < sizeof reply)
+            return ~u32{0};  // none came
         const usize count = frame.payload.size() - sizeof reply;
         EXPECT_LE(reply.offset + count, image.size());
         std::memcpy(image.data() + reply.offset, frame.payload.data() + sizeof reply, count);

@@ -476,7 +476,7 @@ struct Broken : Debuggee {
         done = machine->interrupt(1, 0x25);
         return debugger->expect(RS_PACKET_HALT).as<rs_halt>();
     }
-    u64 evaluate(const ScriptBuilder& script, std::string* text = nullptr) {
+    u64 evaluate(const ScriptBuilder& script, std::string* text = nullptr, u32 script_error = 0) {
         const auto program = script.build();
         std::vector<u8> image(sizeof(rs_eval) + 0x1000);
         rs_eval eval = {};
@@ -488,7 +488,7 @@ struct Broken : Debuggee {
         EXPECT_EQ(debugger->request(RS_NR_EVAL, std::span<u8>{image}), 0u);
         std::memcpy(&eval, image.data(), sizeof eval);
         EXPECT_EQ(eval.error, u32{RS_OK});
-        EXPECT_EQ(eval.script_error, 0u);
+        EXPECT_EQ(eval.script_error, script_error);
         if (text != nullptr)
             text->assign(reinterpret_cast<const char*>(&image[sizeof eval]), eval.text_len);
         return eval.value;
@@ -563,6 +563,18 @@ TEST_F(Broken, AnEventIsClearedWhileTheMachineStandsAtIt) {  // EVT-6
     const auto halt = debugger->expect(RS_PACKET_HALT).as<rs_halt>();
     EXPECT_EQ(halt.event_id, 1u);
     EXPECT_EQ(halt.core, 0u);
+}
+
+TEST_F(Broken, ScriptsRunAtThePrompt) {
+    start_broken();
+    std::string text;
+    evaluate(ScriptBuilder{}.printf("here\n"), &text);
+    EXPECT_EQ(text, "here\n");
+    // One that runs for long looks whether its core has to stand: it does not, it operates.
+    evaluate(ScriptBuilder{}.loop(), nullptr, RS_SCRIPT_BUDGET);
+    EXPECT_EQ(debugger->go(), 0u);
+    done.wait();
+    expect_running();
 }
 
 TEST_F(Broken, MessagesComeBeforeTheHalt) {
