@@ -52,8 +52,9 @@ def test_the_transcript_of_the_specification(debugged):
             rf"event 0x\1 triggered \(post\)\n({PLACE})"
             "running...\n", said)
         assert match, said + told
-        # The interrupt is on its way to the place that it interrupted.
-        assert match.group(2) == match.group(3)
+        # Delivered to the place that it interrupted; VMX takes it at an exit where the guest may not
+        # be able to, and delivers it further on (docs/decisions/0009).
+        assert match.group(2) == match.group(3) or debugged.runs_in_bochs()
     # Its events are gone, and the machine runs.
     assert "no events\n" in debugged.out("ringside -c '.connect local' -c events")
 
