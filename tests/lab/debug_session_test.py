@@ -52,8 +52,9 @@ def test_the_transcript_of_the_specification(debugged):
             rf"event 0x\1 triggered \(post\)\n({PLACE})"
             "running...\n", said)
         assert match, said + told
-        # The interrupt is on its way to the place that it interrupted.
-        assert match.group(2) == match.group(3)
+        # Delivered to the place that it interrupted; VMX takes it at an exit where the guest may not
+        # be able to, and delivers it further on (docs/decisions/0009).
+        assert match.group(2) == match.group(3) or debugged.runs_in_bochs()
     # Its events are gone, and the machine runs.
     assert "no events\n" in debugged.out("ringside -c '.connect local' -c events")
 
@@ -114,21 +115,41 @@ class Prompt:
         self.child.send("g\r")
         self.child.expect_exact("running...\r\n")
 
+    def close(self):
+        self.child.close(force=True)
+
     def ends_with(self, status):
         self.child.expect(pexpect.EOF)
         self.child.close()
         assert self.child.exitstatus == status
 
 
-def test_at_the_prompt_g_runs_and_ctrl_c_halts(debugged_svm):
-    one = Prompt(debugged_svm, "--intro")
+@pytest.fixture
+def at_prompt(debugged_svm):
+    """Opens prompts. One that a failing test leaves open would leave the machine halted."""
+    opened = []
+
+    def start(*options):
+        opened.append(Prompt(debugged_svm, *options))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        if one.child.isalive():
+            one.child.kill(signal.SIGTERM)
+            one.child.expect(pexpect.EOF)
+        one.close()
+
+
+def test_at_the_prompt_g_runs_and_ctrl_c_halts(debugged_svm, at_prompt):
+    one = at_prompt("--intro")
     intro = one.prompt()
     commands = re.findall("^    (.*)$", intro, re.M)
     assert len(commands) == 3 and "'g' lets it run, Ctrl+C halts it" in intro
     # What the intro offers does what it says.
     assert one.command(commands[0]) == ""
     assert re.fullmatch(rf"running...\nevent 0x[0-9a-f]+ triggered \(pre\)\n{PLACE}", one.command("g", core="1"))
-    assert one.command(commands[1]).startswith("[$+000]")
+    assert one.command(commands[1]).startswith("[")  # a line of the stack, whatever was interrupted
     assert re.fullmatch(r"core 1 was running \S+ \(pid [0-9a-f]+\), vector ec\n", one.command(commands[2]))
     assert one.command("events c all") == ""
     # What scripts print is shown while it runs.
@@ -146,8 +167,8 @@ def test_at_the_prompt_g_runs_and_ctrl_c_halts(debugged_svm):
 
 
 @pytest.mark.parametrize("is_running", [False, True])
-def test_sigterm_lets_the_machine_run(debugged_svm, is_running):
-    one = Prompt(debugged_svm)
+def test_sigterm_lets_the_machine_run(debugged_svm, at_prompt, is_running):
+    one = at_prompt()
     one.prompt()
     if is_running:
         one.runs()
