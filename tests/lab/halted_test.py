@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine that stands: nothing of it moves (EVT-18, BRK-1), steps and breakpoints end where the
+code goes (BRK-4), and it runs on as if nothing had been (BRK-6)."""
+
+import contextlib
+import hashlib
+import json
+import re
+import socket
+
+import pytest
+
+from debuggee import Background
+from long_halt_test import HaltingSession
+
+LINE = re.compile(r"^([0-9a-f]{8})`([0-9a-f]{8})    ([0-9A-F]+) +(\S.*)$")
+PAGE = 4096
+HASHED_FROM, HASHED_BYTES = 0x4000000, 64 << 20
+# What need not go on behind itself.
+BRANCHES = re.compile(r"(j|call|ret|iret|sys|loop|rep|hlt|int|ud2)")
+
+
+class Place:
+    def __init__(self, match):
+        self.address = int(match[1] + match[2], 16)
+        self.length = len(match[3]) // 2
+        self.text = match[4]
+
+
+@contextlib.contextmanager
+def busy(lab, *cores):
+    """Somebody works on each of the cores meanwhile; gives their process identifiers, hex."""
+    load = [Background(lab, f"exec spin {core} 900") for core in cores]
+    try:
+        yield [work.first_line() for work in load]
+    finally:
+        lab.out("killall spin")
+        for work in load:
+            work.process.communicate(timeout=60 * work.patience)
+
+
+def places(lines):
+    """Where it halted, of each halt and step."""
+    return [Place(match) for match in map(LINE.match, lines) if match]
+
+
+def said(session, *commands):
+    """What commands print."""
+    before = len(session.lines)
+    session.do(*commands)
+    return session.lines[before:]
+
+
+def memory_hashes(lab):
+    """One for each page of 64 MiB, as the emulator sees them."""
+    target = lab.path("root log").parent / "memory"
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.connect(str(lab.path("root log").parent / "qmp"))
+        stream = monitor.makefile("rw")
+        stream.readline()
+
+        def ask(command, **arguments):
+            stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+            stream.flush()
+            while True:
+                answer = json.loads(stream.readline())
+                if "return" in answer or "error" in answer:
+                    assert "return" in answer, answer
+                    return
+
+        ask("qmp_capabilities")
+        ask("pmemsave", val=HASHED_FROM, size=HASHED_BYTES, filename=str(target))
+    content = target.read_bytes()
+    target.unlink()
+    assert len(content) == HASHED_BYTES
+    return [hashlib.sha1(content[at:at + PAGE]).digest() for at in range(0, HASHED_BYTES, PAGE)]
+
+
+def all_registers(session, cores):
+    """Of every core, with what the busy loops have counted in theirs."""
+    return [line for core in range(cores) for line in said(session, f"~ {core:x}", "r")]
+
+
+def is_root_mode_own(session, page):
+    """Root mode's own memory, which it works in, shows nothing of itself."""
+    before = len(session.lines)
+    session.do(f"!db {HASHED_FROM + page * PAGE:x} l 10")
+    return any("cannot read" in line for line in session.lines[before:])
+
+
+def test_nothing_moves_while_twenty_events_are_made_and_cleared_row_36_52(lab_svm):
+    cores = lab_svm.cores()
+    with busy(lab_svm, *range(cores)), HaltingSession(lab_svm) as session:
+        session.do("~ 0")
+        registers = all_registers(session, cores)
+        memory = memory_hashes(lab_svm)
+        for vector in range(20):
+            session.do(f"!interrupt {0x30 + vector:x} script {{ .n{vector} = .n{vector} + 1; }}")
+        assert len([line for line in said(session, "events") if "(enabled)" in line]) == 20
+        session.do("events c 3", "!interrupt 33 core 1 script { .n3 = 1; }", "events d 4", "events e 4",
+                   "events c all")
+        assert said(session, "events") == ["no events"]
+        assert all_registers(session, cores) == registers
+        changed = [page for page, (old, new) in enumerate(zip(memory, memory_hashes(lab_svm))) if old != new]
+        foreign = [page for page in changed if not is_root_mode_own(session, page)]
+        assert foreign == [], "pages of the guest's have changed"
+        assert said(session, "test")[-1] == "5 passed, 0 failed"
+        session.finish("g")
+
+
+def test_a_break_is_for_its_process_only_row_37_38(lab_svm):
+    """`!interrupt V pid P`: at each of 20 halts that process runs."""
+    with busy(lab_svm, 1, 1) as (pid, _), HaltingSession(lab_svm) as session:
+        session.do(f"!interrupt ec core 1 pid {pid}")
+        for _ in range(20):
+            lines = said(session, "g", r'? printf("pid %x\n", $pid);')
+            assert f"pid {pid}" in lines, lines
+            assert any("triggered (pre)" in line for line in lines)
+        session.finish("events c all", "g")
+
+
+def steps(session, command, count):
+    return places(said(session, *[command] * count))
+
+
+def check_steps(walk, may_jump=()):
+    """Each instruction that is no branch goes on behind itself."""
+    wrong = [f"{one.address:x} {one.text} -> {following.address:x}"
+             for one, following in zip(walk, walk[1:])
+             if not BRANCHES.match(one.text) and following.address != one.address + one.length
+             and following.address not in may_jump]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.full)])
+def test_steps_through_entry_and_return_brk_4(lab_svm, count):
+    """Into the timer's handler, through it and back; and over handlers, which run to their end."""
+    with busy(lab_svm, *range(lab_svm.cores())), HaltingSession(lab_svm) as session:
+        session.do("!interrupt ec core 1", "g")
+        handler = places(said(session, "t"))[-1]
+        assert handler.text == "clac" or handler.text.startswith("endbr")
+        session.do("events c all")
+        walk = steps(session, f"i {count:x}", 1)
+        assert len(walk) == count
+        check_steps([handler, *walk])
+        # Over interrupts: they are taken in between, and nobody steps into them.
+        walk = steps(session, f"t {count:x}", 1)
+        assert len(walk) == count
+        check_steps(walk)
+        flags = said(session, "r rflags")[-1]
+        assert int(flags.split("=")[1], 16) & 0x100 == 0, "the trap flag is seen"
+        session.finish("g")
+    assert lab_svm.answers()
+
+
+def test_p_runs_calls_and_gu_returns(lab_svm):
+    with HaltingSession(lab_svm) as session:
+        session.do("bp vmlinux!ksys_read")
+        session.go()
+        work = Background(lab_svm, "cat /proc/uptime")
+        lines = said(session, "bl")
+        assert "breakpoint 0x1 hit" in session.lines
+        assert re.match(r"01   .*  enabled   1  .* vmlinux!ksys_read$", lines[-1]), lines
+        session.do("bc 1")
+        walk = steps(session, "p", 16)
+        start = walk[0].address & ~0xfff
+        assert all(abs(one.address - start) < 0x2000 for one in walk), "calls are run through"
+        caller = places(said(session, "gu"))[-1]
+        stack = said(session, "k")
+        assert any("do_syscall_64" in line or "x64_sys_call" in line for line in [session.lines[-1], *stack,
+                                                                                *session.lines[-8:]])
+        assert caller.address not in [one.address for one in walk]
+        session.finish("g")
+    work.finish(60)
+
+
+def test_a_breakpoint_counts_all_its_hits_and_leaves_no_trace(lab_svm):
+    with HaltingSession(lab_svm) as session:
+        before = said(session, "db vmlinux!__x64_sys_getppid l 10")
+        session.do("bp vmlinux!__x64_sys_getppid pid 7fffffff")  # nobody's: passed each time
+        assert said(session, "db vmlinux!__x64_sys_getppid l 10") == before
+        session.go()
+        lab_svm.out("workload mixed 3")
+        session.do("pause", "bc all")
+        assert said(session, "bl") == ["no breakpoints"]
+        session.finish("g")
+    assert lab_svm.answers()
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.full)])
+def test_breaks_on_the_timer_go_on(lab_svm, rounds):
+    """Each goes on, none is lost, and the console stays clean (the fixture looks)."""
+    cores = lab_svm.cores()
+    with busy(lab_svm, *range(cores)), HaltingSession(lab_svm) as session:
+        session.do("!interrupt ec")
+        count = 0
+        for _ in range(rounds):
+            lines = said(session, *["g"] * 50)
+            count += sum("event 0x" in line and "triggered (pre)" in line for line in lines)
+        assert count == 50 * rounds
+        session.finish("events c all", "g")
+    assert lab_svm.answers()
