@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <asio/buffer.hpp>
+#include <asio/error.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -88,7 +90,10 @@ struct LineEditor::Implementation {
     Implementation(transport::Loop& loop, std::string file, LineEditor::Callbacks given)
         : input{loop.context(), own_stdin()},
           history_file{std::move(file)},
-          callbacks{std::move(given)} {}
+          callbacks{std::move(given)} {
+        std::error_code ignored;
+        input.non_blocking(true, ignored);
+    }
 
     asio::posix::stream_descriptor input;
     std::string history_file;
@@ -116,6 +121,15 @@ struct LineEditor::Implementation {
     }
 
     void read_input() {
+        // Ctrl+C takes away what was typed before it: where a key was there may be none any more,
+        // and readline would wait for the next.
+        char key = 0;
+        std::error_code error;
+        const std::size_t count = input.read_some(asio::buffer(&key, 1), error);
+        if (error == asio::error::would_block)
+            return wait_for_input();
+        if (count == 1)
+            rl_stuff_char(static_cast<unsigned char>(key));
         show();
         rl_callback_read_char();
         if (!line_is_finished)
