@@ -447,8 +447,6 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     }
     const bool runs = leaves_loop_;
     const u32 how = run_how_;
-    if (runs && (how == RS_RUN_STEP_OVER || how == RS_RUN_STEP_OUT) && run_until_ != 0)
-        set_end_of_run(vcpu);
     const u32 next = next_core_;
     next_core_ = kNoCore;
     wants_halt_ = false;  // it stood when it was asked to
@@ -471,11 +469,12 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
 }
 
 /// Where 'p' over a call and 'gu' end: in this task, when the stack is no deeper than now.
-void Debugger::set_end_of_run(vcpu::Vcpu& vcpu) {
+u32 Debugger::set_end_of_run(vcpu::Vcpu& vcpu, const rs_run& request) {
     vcpu::GuestView guest{vcpu};
-    const u64 stack = guest.read_register(RS_FULL_RSP) + (run_how_ == RS_RUN_STEP_OUT ? 8 : 0);
-    (void)breakpoints_.set_temporary(vcpu, run_until_, guest.task_value(script::TaskValue::kTask),
-                                     stack);
+    const u64 stack = guest.read_register(RS_FULL_RSP) - request.left +
+                      (request.how == RS_RUN_STEP_OUT ? sizeof(u64) : 0);
+    return breakpoints_.set_temporary(vcpu, request.until,
+                                      guest.task_value(script::TaskValue::kTask), stack);
 }
 
 void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
@@ -497,7 +496,7 @@ void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
             vcpu::begin_step(vcpu, vcpu::StepKind::kHold);
             break;
         default:
-            if (how == RS_RUN_STEP_OVER && !breakpoints_.has_temporary())
+            if (how == RS_RUN_STEP_OVER && !has_run_end_)
                 vcpu::begin_step(vcpu, vcpu::StepKind::kOver);
             else if (is_at_breakpoint)
                 vcpu::begin_hidden_step(vcpu);

@@ -125,7 +125,7 @@ private:
     void look_after_link(vcpu::Vcpu& vcpu);
     void insert_breakpoints(vcpu::Vcpu& vcpu);
     bool take_breakpoint(vcpu::Vcpu& vcpu);
-    void set_end_of_run(vcpu::Vcpu& vcpu);
+    u32 set_end_of_run(vcpu::Vcpu& vcpu, const rs_run& request);
     bool try_lock() { return lock_.exchange(1, std::memory_order_acquire) == 0; }
     void lock(vcpu::Vcpu& vcpu);
     void unlock() { lock_.store(0, std::memory_order_release); }
@@ -194,7 +194,7 @@ private:
     u8 nonce_[32] = {};  ///< of its HELLO
     Reply reply_;        ///< to its last request
     u32 run_how_ = 0;
-    u64 run_until_ = 0;
+    bool has_run_end_ = false;  ///< a breakpoint ends it
     u32 next_core_ = 0;         ///< the one to operate next
     bool leaves_loop_ = false;  ///< the machine is to run
     u8 batch_[0x4000] = {};

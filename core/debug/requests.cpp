@@ -264,11 +264,17 @@ u32 Debugger::evaluate(vcpu::Vcpu& vcpu, std::span<u8> image) {
            });
 }
 
-u32 Debugger::run(vcpu::Vcpu&, rs_run& request) {
-    if (request.reserved != 0 || request.how > RS_RUN_STEP_OUT)
+u32 Debugger::run(vcpu::Vcpu& vcpu, rs_run& request) {
+    if (request.left > RS_MAX_LEFT_ON_STACK || request.how > RS_RUN_STEP_OUT)
         return RS_ERR_BAD_IMAGE;
+    has_run_end_ = false;
+    if (request.how == RS_RUN_STEP_OUT || (request.how == RS_RUN_STEP_OVER && request.until != 0)) {
+        const u32 error = set_end_of_run(vcpu, request);
+        if (error != RS_OK && request.how == RS_RUN_STEP_OUT)
+            return error;
+        has_run_end_ = error == RS_OK;
+    }
     run_how_ = request.how;
-    run_until_ = request.until;
     leaves_loop_ = true;
     return RS_OK;
 }

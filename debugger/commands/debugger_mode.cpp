@@ -190,7 +190,7 @@ Outcome run_go(Session& session, const Invocation& invocation) {
     }
     if (!session.is_halted())
         return session.fail(invocation, {"the debuggee runs", {}, "'pause' or Ctrl+C halts it"});
-    if (const Outcome went = session.let_run(RS_RUN_GO); went != Outcome::kOk)
+    if (const Outcome went = session.let_run({.how = RS_RUN_GO}); went != Outcome::kOk)
         return went;
     session.output().text("running...\n");
     return session.environment().waits_for_halts() ? session.await_halt({}) : Outcome::kOk;
@@ -211,31 +211,52 @@ Outcome run_pause(Session& session, const Invocation& invocation) {
 
 // ---- stepping ----
 
-/// Where the run ends that a step is: behind a call, at the return of a function; 0: behind one
-/// instruction. Nothing if that is not known.
-std::optional<u64> end_of_step(Session& session, u32 how) {
+/// What a function leaves on the stack above where its return address was: two of the kernel's
+/// entry push all registers there.
+u32 left_on_stack(Session& session, u64 function) {
+    constexpr u32 kRegisters = 15 * sizeof(u64);
+    const auto symbol = session.debuggee().symbol_at(function);
+    const std::string name = symbol ? parse_symbol(*symbol).name : "";
+    return name == "vmlinux!error_entry" || name == "vmlinux!paranoid_entry" ? kRegisters : 0;
+}
+
+/// The run that a step is: until behind a call, until the return of a function, or one instruction.
+/// Nothing if its end is not known.
+std::optional<rs_run> begin_of_step(Session& session, u32 how) {
     const rs_halt& halt = session.halt();
-    if (how == RS_RUN_STEP_OUT)
-        return caller_of(session);
+    rs_run run{.how = how};
+    if (how == RS_RUN_STEP_OUT) {
+        const auto caller = caller_of(session);
+        if (!caller)
+            return std::nullopt;
+        run.until = *caller;
+        run.left = left_on_stack(session, halt.rip);
+        return run;
+    }
     if (how != RS_RUN_STEP_OVER)
-        return 0;
+        return run;
     const auto code = std::as_bytes(std::span{halt.code})
                           .first(std::min<std::size_t>(halt.code_len, sizeof halt.code));
     const std::size_t length = instruction_length(code, halt.is_long_mode != 0);
     // A call that does not come back has INT3 behind it: the kernel's return thunks.
     constexpr std::byte kInt3{0xcc};
     const bool comes_back = length >= code.size() || code[length] != kInt3;
-    return runs_to_next(code, halt.is_long_mode != 0) && comes_back ? halt.rip + length : 0;
+    if (!runs_to_next(code, halt.is_long_mode != 0) || !comes_back)
+        return run;
+    run.until = halt.rip + length;
+    if (const auto function = direct_target(halt.rip, code, halt.is_long_mode != 0))
+        run.left = left_on_stack(session, *function);
+    return run;
 }
 
 /// Steps `count` times by `how`; each step shows where it ended.
 Outcome step(Session& session, const Invocation& invocation, u32 how, u64 count,
              bool shows_registers) {
     for (u64 i = 0; i < count; ++i) {
-        const auto until = end_of_step(session, how);
-        if (!until)
+        const auto run = begin_of_step(session, how);
+        if (!run)
             return session.fail(invocation, {"no caller is known from here", {}, {}});
-        if (const Outcome went = session.let_run(how, *until); went != Outcome::kOk)
+        if (const Outcome went = session.let_run(*run); went != Outcome::kOk)
             return went;
         const Outcome halted = session.await_halt(kStepPatience, false);
         if (halted != Outcome::kOk)
@@ -601,10 +622,10 @@ Outcome Session::connect_debug(const debuggee::DebugOptions& options) {
     return environment_.waits_for_halts() ? await_halt({}) : Outcome::kOk;
 }
 
-Outcome Session::let_run(u32 how, u64 until) {
+Outcome Session::let_run(const rs_run& request) {
     const rs_halt before = halt_;
     expect_halt();
-    const auto went = debuggee_.run(how, until);
+    const auto went = debuggee_.run(request);
     if (went)
         return Outcome::kOk;
     halt_ = before;

@@ -127,6 +127,19 @@ bool runs_to_next(std::span<const std::byte> bytes, bool is_long_mode) {
            (instruction.head.attributes & kRepeated) != 0;
 }
 
+std::optional<u64> direct_target(u64 address, std::span<const std::byte> bytes, bool is_long_mode) {
+    Instruction instruction;
+    if (!decode(bytes, is_long_mode, instruction))
+        return std::nullopt;
+    const ZydisDecodedOperand& first = instruction.operands[0];
+    ZyanU64 target = 0;
+    if (instruction.head.operand_count_visible == 0 || first.type != ZYDIS_OPERAND_TYPE_IMMEDIATE ||
+        first.imm.is_relative == 0 ||
+        !ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&instruction.head, &first, address, &target)))
+        return std::nullopt;
+    return target;
+}
+
 std::size_t call_length_before(std::span<const std::byte> bytes, bool is_long_mode) {
     // Direct calls are the most frequent by far; then the shorter, which fit by chance the less.
     for (const std::size_t length : {5u, 2u, 3u, 4u, 6u, 7u, 8u}) {

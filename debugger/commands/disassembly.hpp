@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,9 @@ std::size_t instruction_length(std::span<const std::byte> bytes, bool is_long_mo
 
 /// Whether 'p' runs it to what stands behind it: a call of any kind, a repeated string instruction.
 bool runs_to_next(std::span<const std::byte> bytes, bool is_long_mode);
+
+/// Where a direct call or branch at `address` leads; nothing for any other instruction.
+std::optional<u64> direct_target(u64 address, std::span<const std::byte> bytes, bool is_long_mode);
 
 /// Bytes of the call instruction that ends at the end of `bytes`; 0 if none does. More than one may
 /// fit: the likeliest is taken.

@@ -132,7 +132,7 @@ public:
     /// Becomes the debugger of a machine, prints who it is, and where it halted.
     Outcome connect_debug(const debuggee::DebugOptions& options);
     /// Lets a halted machine run. @param how  RS_RUN_*
-    Outcome let_run(u32 how, u64 until = 0);
+    Outcome let_run(const rs_run& request);
     /// Waits until the machine has halted, and shows where. Ctrl+C halts it.
     /// @param limit  of the wait; none: as long as it takes
     Outcome await_halt(std::optional<std::chrono::milliseconds> limit, bool shows = true);

@@ -191,8 +191,8 @@ Reply<rs_prepare> Debuggee::prepare(const rs_prepare& request) {
     return request_structure(RS_IOC_PREPARE, request);
 }
 
-Reply<rs_run> Debuggee::run(std::uint32_t how, std::uint64_t until) {
-    return request_structure(RS_IOC_RUN, rs_run{.how = how, .until = until});
+Reply<rs_run> Debuggee::run(const rs_run& request) {
+    return request_structure(RS_IOC_RUN, request);
 }
 
 Reply<rs_pause> Debuggee::pause() {

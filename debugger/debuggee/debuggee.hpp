@@ -161,8 +161,8 @@ public:
     /// Makes the machine whose device this is a debuggee, or with kind 0 ends that.
     Reply<rs_prepare> prepare(const rs_prepare& request);
     /// Lets a halted machine go on; a step's end is told by on_halt().
-    /// @param how  RS_RUN_*
-    Reply<rs_run> run(std::uint32_t how, std::uint64_t until = 0);
+    /// @param request  how, until and left
+    Reply<rs_run> run(const rs_run& request);
     /// Has a running one halt, which on_halt() tells.
     Reply<rs_pause> pause();
     /// Has another core operate, which on_halt() tells.

@@ -174,6 +174,26 @@ def test_p_runs_calls_and_gu_returns(lab_svm):
     work.finish(60)
 
 
+def test_functions_of_the_entry_return_with_a_deeper_stack(lab_svm):
+    """`error_entry` saves all registers above its return address."""
+    with HaltingSession(lab_svm) as session:
+        session.do("!interrupt ec core 1", "g")
+        start = [steps(session, "t", 1)[0]]
+        while not start[-1].text.startswith("call vmlinux!error_entry"):
+            assert len(start) < 8
+            start += steps(session, "p", 1)
+        over = steps(session, "p", 1)[0]
+        assert over.address == start[-1].address + start[-1].length
+        session.do("g")
+        while not places(said(session, "t"))[-1].text.startswith("call vmlinux!error_entry"):
+            pass
+        inside = steps(session, "t", 1)[0]
+        out = steps(session, "gu", 1)[0]
+        assert out.address == over.address != inside.address
+        session.finish("events c all", "g")
+    assert lab_svm.answers()
+
+
 def test_a_breakpoint_counts_all_its_hits_and_leaves_no_trace(lab_svm):
     with HaltingSession(lab_svm) as session:
         before = said(session, "db vmlinux!__x64_sys_getppid l 10")

@@ -233,6 +233,8 @@ PAGE_NAMES = {"?": "evaluate", "~": "core", ".switch": "attach", ".detach": "att
               **dict.fromkeys(["x", "lm", ".sym"], "symbols"), ".thread": "process",
               **dict.fromkeys(["rdmsr", "wrmsr"], "msr"), "!ioapic": "apic",
               **dict.fromkeys(["!va2pa", "!pa2va"], "pte"),
+              **dict.fromkeys(["t", "tr", "p", "pr", "i", "ir", "gu"], "step"),
+              **dict.fromkeys(["bp", "bl", "be", "bd", "bc"], "breakpoints"),
               **dict.fromkeys([mark + what + unit for mark in ("", "!") for what in "des"
                                for unit in ("bcdq" if what == "d" else "bdq")], "memory")}
 

@@ -282,14 +282,16 @@ enum {
     RS_RUN_STEP_CORE = 3, /* i: interrupts wait, the other cores stay halted */
     RS_RUN_STEP_OUT = 4,  /* gu */
 };
+#define RS_MAX_LEFT_ON_STACK 0x1000u
 
 /* LINK, while halted: lets the machine run; a step ends in another RS_PACKET_HALT. */
-struct rs_run {     /* 0x18 bytes */
-    __u32 size;     /* 0x00 */
-    __u32 error;    /* 0x04 out */
-    __u32 how;      /* 0x08 RS_RUN_* */
-    __u32 reserved; /* 0x0c */
-    __u64 until;    /* 0x10 RS_RUN_STEP_OVER, RS_RUN_STEP_OUT: where it ends */
+struct rs_run {  /* 0x18 bytes */
+    __u32 size;  /* 0x00 */
+    __u32 error; /* 0x04 out */
+    __u32 how;   /* 0x08 RS_RUN_* */
+    __u32 left;  /* 0x0c bytes the function leaves on the stack; at most RS_MAX_LEFT_ON_STACK */
+    __u64 until; /* 0x10 RS_RUN_STEP_OVER, RS_RUN_STEP_OUT: where it ends, once the stack is
+                    as deep as now again; out: RS_ERR_BAD_ADDRESS for the latter */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_run) == 0x18, "rs_run");
 

@@ -355,7 +355,7 @@ TEST_F(Debuggee, MalformedRequestsOfEveryNumberAreRefused) {
     request.request = RS_NR_PAUSE;  // not one of ours
     EXPECT_EQ(refused(), kInvalid);
     rs_run run = {};
-    run.reserved = 1;
+    run.left = RS_MAX_LEFT_ON_STACK + 1;
     EXPECT_EQ(debugger->request(RS_NR_RUN, run), kInvalid);
     EXPECT_EQ(debugger->go(RS_RUN_STEP_OUT + 1), kInvalid);
     expect_standing();

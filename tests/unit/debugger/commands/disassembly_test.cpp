@@ -97,6 +97,15 @@ TEST(CallBefore, FindsTheCallThatReturnsHere) {
     EXPECT_EQ(call_length_before({}, true), 0u);
 }
 
+TEST(DirectTarget, IsWhereACallOrBranchLeads) {
+    EXPECT_EQ(direct_target(kAt, code({0xe8, 0xfb, 0xff, 0xff, 0xff}), true), kAt);
+    EXPECT_EQ(direct_target(kAt, code({0xeb, 0x10}), true), kAt + 0x12);
+    EXPECT_EQ(direct_target(kAt, code({0xff, 0xd0}), true), std::nullopt);        // call rax
+    EXPECT_EQ(direct_target(kAt, code({0x6a, 0x10}), true), std::nullopt);        // push
+    EXPECT_EQ(direct_target(kAt, code({0xc3}), true), std::nullopt);              // ret
+    EXPECT_EQ(direct_target(kAt, code({0xe8, 0xfb, 0xff}), true), std::nullopt);  // cut off
+}
+
 TEST(SymbolLine, IsTheNameAndAColon) {
     EXPECT_EQ(symbol_line(kAt, [](u64) { return "vmlinux!default_idle+0xb"; }),
               "vmlinux!default_idle+0xb:");
