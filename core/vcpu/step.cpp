@@ -169,6 +169,17 @@ void after_instruction(Vcpu& vcpu) {
     undo_registers(vcpu);
 }
 
+/// A step into the handler of an interrupt. Intel's processors give an interrupt to root mode
+/// whether the guest can take it or not: until then the guest runs.
+StepEntry enter_handler(Vcpu& vcpu) {
+    Step& step = vcpu.step;
+    step.awaits_window = deliverable_interrupt(vcpu.waiting, vcpu.backend->interruptibility()) < 0;
+    if (step.awaits_window)
+        return StepEntry::kRun;
+    step.task = current_task(vcpu);  // the one it is delivered to
+    return StepEntry::kStopAfter;
+}
+
 }  // namespace
 
 u32 debugger_exceptions(const Vcpu& vcpu) {
@@ -241,6 +252,8 @@ void cancel_steps(Machine& machine) {
 
 void suspend_step(Vcpu& vcpu, const Exit& exit) {
     Step& step = vcpu.step;
+    if (step.awaits_window)
+        return;
     if (is_elsewhere(vcpu)) {
         step.is_in_handler = true;
         step.is_armed = false;
@@ -278,9 +291,11 @@ StepEntry enter_step(Vcpu& vcpu) {
     Step& step = vcpu.step;
     if (step.is_done)
         return StepEntry::kDone;
+    Backend& backend = *vcpu.backend;
+    if (step.kind == StepKind::kEnter && !step.is_in_handler && !vcpu.waiting.interrupts.empty())
+        return enter_handler(vcpu);
     if (is_elsewhere(vcpu))
         return StepEntry::kRun;
-    Backend& backend = *vcpu.backend;
     const u64 rip = backend.read_register(RS_FULL_RIP);
     if (!step.is_in_handler && rip != step.exit_rip)
         return StepEntry::kDone;  // carried out in the guest's stead
@@ -291,8 +306,6 @@ StepEntry enter_step(Vcpu& vcpu) {
         step.is_in_handler = false;
     }
     const bool delivers = deliverable_interrupt(vcpu.waiting, backend.interruptibility()) >= 0;
-    if (step.kind == StepKind::kEnter && delivers)
-        return StepEntry::kStopAfter;
     if (step.kind == StepKind::kHold && vcpu.waiting.exception.valid)
         return StepEntry::kStopAfter;
     GuestView guest{vcpu};

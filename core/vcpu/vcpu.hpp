@@ -27,7 +27,8 @@ struct HostTables {
 /// What becomes of interrupts that can be delivered before the instruction of a step runs.
 enum class StepKind : u8 {
     kOver,   ///< their handlers run; the step ends behind one instruction of the interrupted code
-    kEnter,  ///< the first one is delivered, and the step ends at its handler's first instruction
+    kEnter,  ///< the first one is delivered, as soon as the guest can take it, and the step ends at
+             ///< its handler's first instruction
     kHold,   ///< they wait; an exception's handler is entered
 };
 
@@ -47,6 +48,7 @@ struct Step {
     bool is_active = false;
     bool is_armed = false;         ///< the guest's flags, R11 and FMASK are ours for this entry
     bool is_in_handler = false;    ///< of the guest's; the flag is in the frame it returns by
+    bool awaits_window = false;    ///< an interrupt, which the guest cannot take yet
     bool awaits_delivery = false;  ///< of an event, behind which the entry exits
     bool is_done = false;
     bool is_hidden = false;  ///< nobody waits for it: an instruction below a breakpoint

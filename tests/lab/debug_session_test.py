@@ -10,6 +10,7 @@ import pexpect
 import pytest
 
 from debuggee import PROGRAM, run
+from halted_test import check_steps, places
 
 PLACE = r"(?:vmlinux![\w.]+(?:\+0x[0-9a-f]+)?:\n)?[0-9a-f`]{17}    [0-9A-F]+ +\S.*\n"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -57,6 +58,20 @@ def test_the_transcript_of_the_specification(debugged):
         assert match.group(2) == match.group(3) or debugged.runs_in_bochs()
     # Its events are gone, and the machine runs.
     assert "no events\n" in debugged.out("ringside -c '.connect local' -c events")
+
+
+def test_steps_from_the_interrupt_into_its_handler_and_on(debugged):
+    """BRK-4 on both vendors."""
+    said, told = debug(debugged, "!interrupt ec core 1", "g", "t", "i 4", "events c all", "t 4", "p 4", "r rflags",
+                       "gu", "g")
+    assert told == ""
+    walk = places(said.splitlines())[1:]  # behind the break
+    assert len(walk) == 14
+    assert walk[0].text == "clac" or walk[0].text.startswith("endbr")
+    check_steps(walk[:13])
+    flags = int(re.search("^rflags=(.*)$", said, re.M)[1], 16)
+    assert flags & 0x100 == 0, "the trap flag is seen"
+    assert debugged.answers()
 
 
 def test_a_halt_that_does_not_come_ends_it_with_5(debugged_svm):

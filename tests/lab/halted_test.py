@@ -119,6 +119,56 @@ def test_a_break_is_for_its_process_only_row_37_38(lab_svm):
         session.finish("events c all", "g")
 
 
+def kicking(lab, count):
+    """Core 1 gives itself vector f1 meanwhile; says how many were sent, handled and left over."""
+    return Background(lab, f"echo self f1 1 {count} >/proc/kick && cat /proc/kick")
+
+
+def heading(lines):
+    return [line for line in lines if line.startswith("event 0x")]
+
+
+def test_a_verdict_while_halted_drops_just_that_interrupt_row_21(lab_svm):
+    """SC-6: `events sc on` at one of five halts."""
+    lab_svm.kick("snap")
+    with HaltingSession(lab_svm) as session:
+        session.do("!interrupt f1 core 1")
+        session.go()
+        work = kicking(lab_svm, 5)
+        for halt in range(5):
+            assert heading(said(session, "events sc on" if halt == 2 else "~")) == \
+                (["event 0x0 triggered (pre)"] if halt == 0 else [])
+            if halt < 4:
+                assert heading(said(session, "g")) == ["event 0x0 triggered (pre)"]
+        session.finish("events c all", "g")
+    assert work.finish() == "5 4 0\n"
+
+
+def test_conditions_and_scripts_choose_when_to_break_row_34_35_46(lab_svm):
+    """CTX-2, SCR-6, BRK-3."""
+    lab_svm.kick("snap")
+    where = r'? printf("%x %x %x\n", $event_id, $event_stage, $context);'
+    with HaltingSession(lab_svm) as session:
+        session.do("? .n = 0;",
+                   "!interrupt f1 core 1 condition {31 c0}",
+                   "!interrupt f1 core 1 condition {31c0 81faf1000000 0f94c0}",
+                   "!interrupt f1 core 1 asm condition { cmp rdx, 0xf2; sete al; movzx eax, al }",
+                   "!interrupt f1 core 1 condition {31 c0} script { pause(); }",
+                   '!interrupt f1 core 1 buffer 8 code {48 ff 01} '
+                   'script { .n = dq($buffer); if (.n == 2) { pause(); } }')
+        session.go()
+        work = kicking(lab_svm, 3)
+        halts = []
+        for _ in range(4):
+            halts += [said(session, where)[-1]]
+            session.give("g")
+        session.finish("pause", "print .n", "events c all", "g")
+        assert "3" in session.lines
+    # Of the second interrupt both; who registered first comes first.
+    assert halts == ["1 0 f1", "1 0 f1", "4 0 f1", "1 0 f1"]
+    assert work.finish() == "3 3 0\n"
+
+
 def steps(session, command, count):
     return places(said(session, *[command] * count))
 
@@ -220,3 +270,48 @@ def test_breaks_on_the_timer_go_on(lab_svm, rounds):
         assert count == 50 * rounds
         session.finish("events c all", "g")
     assert lab_svm.answers()
+
+
+REGISTERS = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split()
+
+
+def test_registers_are_what_a_program_put_there_and_finds_again(lab_svm):
+    """`r`, held against the program itself: all it loaded, all that is changed."""
+    known = {name: 0x1111000022220000 * (i % 7 + 1) + i for i, name in enumerate(REGISTERS) if name != "rsp"}
+    work = Background(lab_svm, "exec registers 1")
+    pid = work.first_line()
+    with HaltingSession(lab_svm) as session:
+        session.do(f"!interrupt ec core 1 pid {pid}")
+        for _ in range(20):  # one of its first may still be before the loop
+            session.do("g")
+            lines = said(session, "r", "u @rip l 1")
+            if int(re.search(r"RBX=(\w+)", "\n".join(lines))[1], 16) == known["rbx"]:
+                break
+        block = dict(re.findall(r"\b(R\w+) *=([0-9a-f]{16})", "\n".join(lines)))
+        assert {name: int(block[name.upper()], 16) for name in known} == known
+        assert "RIP" in block and int(block["RIP"], 16) < 1 << 47
+        changed = {name: value ^ 0xff00ff for name, value in known.items()}
+        session.do("events c all", *(f"r {name} = {value:x}" for name, value in changed.items()))
+        assert said(session, "r r15")[-1] == f"r15={changed['r15']:016x}"
+        session.finish("g")
+    assert [int(word, 16) for word in work.process.communicate(timeout=60)[0].split()] == list(changed.values())
+
+
+def test_the_stack_is_what_the_kernel_says_it_is(lab_svm):
+    """`k`, held against /proc/PID/stack: a task on its way to sleep, and asleep."""
+    with HaltingSession(lab_svm) as session:
+        session.do("bp vmlinux!do_nanosleep")
+        session.go()
+        work = Background(lab_svm, "sleep 5")
+        callers = re.findall(r"\(from vmlinux!(\S+) <", "\n".join(said(session, "k")))
+        (pid,) = re.findall(r"^process id: (\w+)$", "\n".join(said(session, ".process")), re.M)
+        session.do("bc all")
+        session.give("g")
+        asleep = lab_svm.out(f"cat /proc/$((0x{pid}))/stack")
+        session.finish("pause", "g")
+    kernel = re.findall(r"^\[<0>\] (\S+)/0x\w+$", asleep, re.M)
+    assert len(kernel) >= 4  # it leaves the scheduler's part out
+    for ours, theirs in zip(callers, kernel):  # the call itself, where the kernel has what is behind it
+        (name, call), (their_name, behind) = ours.split("+"), theirs.split("+")
+        assert name == their_name and 2 <= int(behind, 16) - int(call, 16) <= 7, (callers, kernel)
+    work.finish(60)
