@@ -78,8 +78,8 @@ After on_hypercall(Vcpu& vcpu, const vcpu::Exit&) {
             break;
         }
         case Hypercall::kLink:
-            result = vcpu.machine->exits.request_link(
-                vcpu, vcpu.registers->rdx, reinterpret_cast<void*>(vcpu.registers->r8));
+            result = vcpu.machine->exits.request_link(vcpu, vcpu.registers->rdx,
+                                                      reinterpret_cast<void*>(vcpu.registers->r8));
             break;
         case Hypercall::kDevirtualize: {
             const bool at_any_cost = vcpu.registers->rdx != 0;

@@ -88,7 +88,7 @@ struct Vcpu {
     bool has_tended = false;  ///< the link, of whose NMI nobody has taken notice yet
     Step step = {};
     Step outer_step = {};               ///< the one that a hidden step is taken within
-    u64 stood_ticks = 0;  ///< that the guest's watchdogs were not told of
+    u64 stood_ticks = 0;                ///< that the guest's watchdogs were not told of
     HaltReason* halt_reason = nullptr;  ///< of the halt this core has brought about
     u32 intercepted_exceptions = 0;     ///< bit n: exception n exits
     u64 exits = 0;

@@ -2,6 +2,7 @@
 """The commands that look at a live machine, against what it says itself (specification section 14)."""
 
 import re
+import subprocess
 
 # What the lab's processors have and its kernel leaves out: one thread a core; in Bochs, as the log there says,
 # "Disabled fast string operations" and "TSC_DEADLINE disabled due to Errata".
@@ -58,8 +59,32 @@ def test_code_is_shown_with_names(lab):
     assert "(bad)" not in output(lab, "u schedule l 1000")
 
 
+# What objdump calls otherwise.
+SAME = {"movabs": "mov", "cs": "nop", "data16": "nop", "xchg": "nop", "jae": "jnb", "ja": "jnbe", "jge": "jnl",
+        "jg": "jnle", "je": "jz", "jne": "jnz", "sete": "setz", "setne": "setnz", "ds": "notrack"}
+
+
+def test_code_is_what_objdump_makes_of_it(lab, tmp_path):
+    """Where instructions begin and what they are, in a few KiB of the kernel's scheduler."""
+    rows = re.findall(rf"^{ADDRESS}    ([0-9A-F]+) +(\S+)", output(lab, "u __schedule l 800"), re.M)
+    file = tmp_path / "code"
+    file.write_bytes(bytes.fromhex("".join(code for code, _ in rows)))
+    listing = subprocess.run(["objdump", "-D", "-b", "binary", "-m", "i386:x86-64", "-M", "intel", "-w", file],
+                             capture_output=True, text=True, check=True).stdout
+    theirs = re.findall(r"^ +[0-9a-f]+:\t((?:[0-9a-f]{2} )+) *\t(\S+)", listing, re.M)
+    assert len(theirs) > 200
+    assert [code.replace(" ", "").upper() for code, _ in theirs] == [code for code, _ in rows]
+    other = [(ours, name) for (_, ours), (_, name) in zip(rows, theirs)
+             if ours not in (name, SAME.get(name, name), name.rstrip("q"))]
+    assert other == []
+
+
 def test_symbols_and_modules(lab):
     assert f"{text_of(address_of(lab, 'schedule'))}  vmlinux!schedule\n" in output(lab, "x schedule")
+    shown = set(re.findall(rf"^({ADDRESS})  vmlinux!(\S+)$", output(lab, "x vmlinux!*_interrupt"), re.M))
+    known = {(text_of(int(line.split()[0], 16)), line.split()[2])
+             for line in lab.out("grep '_interrupt$' /proc/kallsyms").splitlines()}
+    assert len(known) > 20 and shown == known
     modules = output(lab, "lm")
     assert re.search(rf"^{ADDRESS}\t[0-9a-f]+\tvmlinux", modules, re.M)
     for line in lab.out("cat /proc/modules").splitlines():

@@ -88,8 +88,8 @@ TEST(VmxExit, IsOneForEveryVirtualizationInstruction) {
 
 TEST(VmxExit, IsUnknownForWhatNobodyAskedFor) {
     Guest guest;
-    const std::set<u32> known{0,  1,  2,  3,  4,  7,  8,  10, 11, 13, 18, 19, 20, 21, 22, 23,
-                              24, 25, 26, 27, 28, 31, 32, 48, 49, 50, 52, 53, 54, 55, 59, 76, 77};
+    const std::set<u32> known{0,  1,  2,  3,  4,  7,  8,  10, 11, 13, 18, 19, 20, 21, 22, 23, 24,
+                              25, 26, 27, 28, 31, 32, 48, 49, 50, 52, 53, 54, 55, 59, 76, 77};
     for (u32 reason = 0; reason < 100; ++reason) {
         if (known.contains(reason))
             continue;
