@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "event/event_run.hpp"
 
+#include <utility>
+
 #include "base/memory.hpp"
 #include "event/adoption.hpp"
 #include "event/send.hpp"
@@ -184,11 +186,6 @@ bool EventRun::halt(u32 reason) {
     return true;
 }
 
-void EventRun::pause() {
-    if (!halt(RS_HALT_SCRIPT))
-        notice_once(event_.flips.has_warned_pause, RS_NOTICE_NO_PAUSE);
-}
-
 void EventRun::event_sc(bool skip) {
     if (arrival_.stage == RS_STAGE_PRE)
         ignores_ = skip;
@@ -229,6 +226,8 @@ void EventRun::run_script(u32 action) {
     } else if (result.error != RS_SCRIPT_STOPPED) {
         count_error(action, result);
     }
+    if (std::exchange(pauses_, false) && !halt(RS_HALT_SCRIPT))
+        notice_once(event_.flips.has_warned_pause, RS_NOTICE_NO_PAUSE);
 }
 
 void EventRun::mark_faulted() {

@@ -61,7 +61,8 @@ public:
     /// Sets this event's vote for this occurrence; in the post stage it is too late (SC-2, SC-5).
     void event_sc(bool skip) override;
     void flush() override { flush_messages(arrival_.core, arrival_.guest.tsc()); }
-    void pause() override;
+    /// The machine halts when the script has run.
+    void pause() override { pauses_ = true; }
 
 private:
     CodeResult call(const Code& code, bool is_condition);
@@ -84,6 +85,7 @@ private:
     Event& event_;
     EventCounters& counters_;
     bool is_immediate_ = true;  ///< of the action that runs (MSG-2)
+    bool pauses_ = false;  ///< the script that runs wants it
     bool ignores_;
 };
 

@@ -155,12 +155,13 @@ def test_conditions_and_scripts_choose_when_to_break_row_34_35_46(lab_svm):
                    "!interrupt f1 core 1 asm condition { cmp rdx, 0xf2; sete al; movzx eax, al }",
                    "!interrupt f1 core 1 condition {31 c0} script { pause(); }",
                    '!interrupt f1 core 1 buffer 8 code {48 ff 01} '
-                   'script { .n = dq($buffer); if (.n == 2) { pause(); } }')
+                   'script { .n = dq($buffer); if (.n == 2) { pause(); printf("ran to its end\\n"); } }')
         session.go()
         work = kicking(lab_svm, 3)
         halts = []
         for _ in range(4):
             halts += [said(session, where)[-1]]
+            assert ("ran to its end" in session.lines) == ("4 0 f1" in halts)
             session.give("g")
         session.finish("pause", "print .n", "events c all", "g")
         assert "3" in session.lines
