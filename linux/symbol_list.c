@@ -168,7 +168,8 @@ static void collect_modules(struct collection *all, const char *module_pattern)
 
 	name = kmalloc(NAME_BYTES, GFP_KERNEL);
 	for (i = 0; get && name && !get(i, &address, &type, name, module, &exported); i++) {
-		if (matches(module_pattern, module) && matches(all->pattern, name) &&
+		/* The first entry of a module's table has no name. */
+		if (*name && matches(module_pattern, module) && matches(all->pattern, name) &&
 		    add(all, module, name, address, type))
 			break;
 		if (need_resched())

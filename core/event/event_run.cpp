@@ -101,7 +101,7 @@ bool EventRun::run() {
         else if (!halt(RS_HALT_EVENT))
             notice_once(event_.flips.has_warned_break, RS_NOTICE_BREAK_LOST);
     }
-    const u64 cycles = arrival_.guest.tsc() - start;
+    const u64 cycles = arrival_.guest.tsc() - start - halted_ticks_;
     counters_.cycles_total.add(cycles);
     counters_.cycles_max.raise_to(cycles);
     return ignores_;
@@ -179,8 +179,10 @@ bool EventRun::halt(u32 reason) {
         .event = event_, .reason = reason, .stage = arrival_.stage, .context = arrival_.vector};
     // Once: the link may be let go on another core.
     Halter* const halter = std::atomic_ref<Halter*>(core.halter).load(std::memory_order_acquire);
+    const u64 start = arrival_.guest.tsc();
     if (halter == nullptr || !halter->halt(occasion))
         return false;
+    halted_ticks_ += arrival_.guest.tsc() - start;
     if (occasion.verdict != UserVerdict::kNone)
         arrival_.verdict = occasion.verdict;
     return true;

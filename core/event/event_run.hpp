@@ -85,7 +85,8 @@ private:
     Event& event_;
     EventCounters& counters_;
     bool is_immediate_ = true;  ///< of the action that runs (MSG-2)
-    bool pauses_ = false;  ///< the script that runs wants it
+    bool pauses_ = false;       ///< the script that runs wants it
+    u64 halted_ticks_ = 0;      ///< of the TSC, which the run did not cost
     bool ignores_;
 };
 

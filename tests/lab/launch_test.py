@@ -16,7 +16,7 @@ def test_a_launch_that_fails_leaves_every_core_as_it_was(lab):
     for core in range(lab.cores()):
         assert f"ringside: VM entry refused on core {core}, code 80000021" in log
     assert "ringside: failed check: activity state: no such state" in log
-    assert re.search(r"ringside: VMCS: .*GuestRip=ffffffff[0-9a-f]{8} ", log)
+    assert re.search(r"ringside: VMCS: .*GuestRip=ffffffff[0-9a-f]{8}\b", log)
 
 
 def test_a_launch_that_fails_on_the_last_of_four_cores_is_rolled_back(lab4):
