@@ -1,21 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "debug/breakpoints.hpp"
 
+#include <span>
+#include <utility>
+
 #include "inspect/address_space.hpp"
 #include "inspect/tasks.hpp"
 #include "vcpu/guest_view.hpp"
 
 namespace ringside::debug {
 namespace {
+
 constexpr u8 kInt3 = 0xcc;
+
+/// The byte in RAM; null: not there, or root mode's. Code that is mapped read-only is code all the
+/// same.
+u32 reach(vcpu::Vcpu& vcpu, const Breakpoint& breakpoint, u8*& place) {
+    inspect::AddressSpace space{vcpu};
+    place = nullptr;
+    if (const u32 error = inspect::use_process(vcpu, space, breakpoint.space); error != RS_OK)
+        return breakpoint.process_id != RS_ANY ? error : u32{RS_ERR_BAD_ADDRESS};
+    place = space.reach(breakpoint.address, false).host;
+    return place != nullptr ? u32{RS_OK} : u32{RS_ERR_BAD_ADDRESS};
 }
 
-const Breakpoint* Breakpoints::find(u64 address) const {
-    for (const Breakpoint& breakpoint : all_)
-        if (breakpoint.id != 0 && breakpoint.address == address && breakpoint.is_enabled)
-            return &breakpoint;
-    return nullptr;
+/// What this core executes at `address`.
+const u8* executed(vcpu::Vcpu& vcpu, u64 address) {
+    return inspect::AddressSpace{vcpu}.reach(address, false).host;
 }
+
+/// Whose memory an address is in that nobody named a process for.
+u32 space_of(vcpu::Vcpu& vcpu, u64 address) {
+    const bool is_kernel = s64(address) < 0;
+    return is_kernel ? u32{RS_ANY} : u32(vcpu::GuestView{vcpu}.task_value(script::TaskValue::kPid));
+}
+
+/// Whether the user's breakpoint, met at `address`, is meant.
+bool is_meant(vcpu::Vcpu& vcpu, const Breakpoint& breakpoint) {
+    vcpu::GuestView guest{vcpu};
+    const auto is_same = [](u32 wanted, u64 found) { return wanted == RS_ANY || wanted == found; };
+    const u64 pid = guest.task_value(script::TaskValue::kPid);
+    return is_same(breakpoint.core, vcpu.core) && is_same(breakpoint.process_id, pid) &&
+           is_same(breakpoint.space, pid) &&
+           is_same(breakpoint.thread_id, guest.task_value(script::TaskValue::kTid));
+}
+
+}  // namespace
 
 Breakpoint* Breakpoints::find_id(u32 id) {
     for (Breakpoint& breakpoint : all_)
@@ -26,14 +56,14 @@ Breakpoint* Breakpoints::find_id(u32 id) {
 
 bool Breakpoints::is_live(u32 id) const {
     for (const Breakpoint& breakpoint : all_)
-        if (breakpoint.id == id && breakpoint.is_enabled)
+        if (id != 0 && breakpoint.id == id && breakpoint.is_enabled)
             return true;
     return false;
 }
 
-Breakpoint* Breakpoints::take_free() {
+Breakpoint* Breakpoints::find_at(const u8* place) {
     for (Breakpoint& breakpoint : all_)
-        if (breakpoint.id == 0)
+        if (place != nullptr && breakpoint.place == place)
             return &breakpoint;
     return nullptr;
 }
@@ -46,42 +76,41 @@ u32 Breakpoints::count() const {
 }
 
 bool Breakpoints::has_temporary() const {
-    for (const Breakpoint& breakpoint : all_)
-        if (breakpoint.id == kTemporary)
-            return true;
-    return false;
+    return all_[kTemporarySlot].id != 0;
 }
 
-/// The byte in RAM; null: not there, or root mode's. Code that is mapped read-only is code all the
-/// same.
-u8* Breakpoints::place_of(vcpu::Vcpu& vcpu, const Breakpoint& breakpoint) {
-    inspect::AddressSpace space{vcpu};
-    if (breakpoint.process_id != RS_ANY && breakpoint.id != kTemporary) {
-        if (inspect::use_process(vcpu, space, breakpoint.process_id) != RS_OK)
-            return nullptr;
+u32 Breakpoints::set(vcpu::Vcpu& vcpu, rs_breakpoint& request) {
+    Breakpoint made{.process_id = request.process_id,
+                    .thread_id = request.thread_id,
+                    .core = request.core,
+                    .space = request.process_id,
+                    .address = request.address,
+                    .is_enabled = true};
+    if (made.space == RS_ANY)
+        made.space = space_of(vcpu, made.address);
+    Breakpoint* free = nullptr;
+    for (Breakpoint& breakpoint : std::span{all_}.first<RS_MAX_BREAKPOINTS>()) {
+        if (breakpoint.id == 0 && free == nullptr)
+            free = &breakpoint;
+        if (breakpoint.id != 0 && breakpoint.address == made.address &&
+            breakpoint.space == made.space && breakpoint.process_id == made.process_id &&
+            breakpoint.thread_id == made.thread_id && breakpoint.core == made.core)
+            return RS_ERR_BREAKPOINT_EXISTS;
     }
-    return space.reach(breakpoint.address, false).host;
+    if (free == nullptr)
+        return RS_ERR_TOO_MANY_BREAKPOINTS;
+    u8* place = nullptr;
+    if (const u32 error = reach(vcpu, made, place); error != RS_OK)
+        return error;
+    made.id = request.id = ++last_id_;
+    *free = made;
+    request.is_enabled = 1;
+    return RS_OK;
 }
 
 u32 Breakpoints::answer(vcpu::Vcpu& vcpu, rs_breakpoint& request) {
-    if (request.operation == RS_BREAKPOINT_SET) {
-        if (find(request.address) != nullptr)
-            return RS_ERR_BREAKPOINT_EXISTS;
-        Breakpoint* const free = take_free();
-        if (free == nullptr)
-            return RS_ERR_TOO_MANY_BREAKPOINTS;
-        Breakpoint made{.process_id = request.process_id,
-                        .thread_id = request.thread_id,
-                        .core = request.core,
-                        .address = request.address,
-                        .is_enabled = true};
-        if (place_of(vcpu, made) == nullptr)
-            return RS_ERR_BAD_ADDRESS;
-        made.id = request.id = ++last_id_;
-        *free = made;
-        request.is_enabled = 1;
-        return RS_OK;
-    }
+    if (request.operation == RS_BREAKPOINT_SET)
+        return set(vcpu, request);
     Breakpoint* found = nullptr;
     if (request.operation == RS_BREAKPOINT_NEXT) {
         for (Breakpoint& breakpoint : all_)
@@ -120,61 +149,64 @@ u32 Breakpoints::answer(vcpu::Vcpu& vcpu, rs_breakpoint& request) {
 
 u32 Breakpoints::set_temporary(vcpu::Vcpu& vcpu, u64 address, u64 task, u64 least_stack) {
     forget_temporary();
-    if (find(address) != nullptr)
-        return RS_OK;  // the user's own ends it there
-    Breakpoint* const free = take_free();
-    if (free == nullptr)
-        return RS_ERR_TOO_MANY_BREAKPOINTS;
-    Breakpoint made{.id = kTemporary,
-                    .address = address,
-                    .task = task,
-                    .stack = least_stack,
-                    .is_enabled = true};
-    if (place_of(vcpu, made) == nullptr)
-        return RS_ERR_BAD_ADDRESS;
-    *free = made;
-    return RS_OK;
+    const Breakpoint made{.id = kTemporary,
+                          .space = space_of(vcpu, address),
+                          .address = address,
+                          .task = task,
+                          .stack = least_stack,
+                          .is_enabled = true};
+    u8* place = nullptr;
+    const u32 error = reach(vcpu, made, place);
+    if (error == RS_OK)
+        all_[kTemporarySlot] = made;
+    return error;
 }
 
 void Breakpoints::insert(vcpu::Vcpu& vcpu) {
     for (Breakpoint& breakpoint : all_) {
         if (breakpoint.id == 0 || !breakpoint.is_enabled || breakpoint.place != nullptr)
             continue;
-        u8* const place = place_of(vcpu, breakpoint);
-        if (place == nullptr)
+        u8* place = nullptr;
+        if (reach(vcpu, breakpoint, place) != RS_OK)
             continue;
-        breakpoint.original = *place;
+        // Several can be at one byte: by their filters, or in memory that processes share.
+        const Breakpoint* const other = find_at(place);
+        breakpoint.original = other != nullptr ? other->original : *place;
         std::atomic_ref<u8>(*place).store(kInt3);
         breakpoint.place = place;
     }
 }
 
-void Breakpoints::remove() {
-    for (Breakpoint& breakpoint : all_) {
-        if (breakpoint.place == nullptr)
-            continue;
-        std::atomic_ref<u8> byte{*breakpoint.place};
+/// The byte is itself again, whoever is at it.
+bool Breakpoints::take_out(const u8* place) {
+    bool was_any = false;
+    while (Breakpoint* const breakpoint = find_at(place)) {
+        std::atomic_ref<u8> byte{*breakpoint->place};
         if (byte.load() == kInt3)  // else the guest has written something else there
-            byte.store(breakpoint.original);
-        breakpoint.place = nullptr;
+            byte.store(breakpoint->original);
+        breakpoint->place = nullptr;
+        was_any = true;
     }
+    return was_any;
 }
 
-void Breakpoints::lift(u64 address) {
-    for (Breakpoint& breakpoint : all_)
-        if (breakpoint.address == address && breakpoint.place != nullptr) {
-            std::atomic_ref<u8>(*breakpoint.place).store(breakpoint.original);
-            breakpoint.place = nullptr;
-        }
+void Breakpoints::remove() {
+    for (const Breakpoint& breakpoint : all_)
+        (void)take_out(breakpoint.place);
+}
+
+bool Breakpoints::lift(vcpu::Vcpu& vcpu, u64 address) {
+    return take_out(executed(vcpu, address));
 }
 
 void Breakpoints::forget_temporary() {
-    for (Breakpoint& breakpoint : all_)
-        if (breakpoint.id == kTemporary) {
-            if (breakpoint.place != nullptr)
-                lift(breakpoint.address);
-            breakpoint = {};
-        }
+    Breakpoint& temporary = all_[kTemporarySlot];
+    u8* const place = std::exchange(temporary.place, nullptr);
+    if (place != nullptr && find_at(place) == nullptr) {  // the user has none there
+        temporary.place = place;
+        (void)take_out(place);
+    }
+    temporary = {};
 }
 
 void Breakpoints::clear_all() {
@@ -183,28 +215,31 @@ void Breakpoints::clear_all() {
         breakpoint = {};
 }
 
+/// By the byte that was executed: a process can have the same memory at another address.
 BreakpointHit Breakpoints::judge(vcpu::Vcpu& vcpu, u64 address, u32& id) {
+    const u8* const place = executed(vcpu, address);
+    BreakpointHit result = BreakpointHit::kNone;
     for (Breakpoint& breakpoint : all_) {
-        if (breakpoint.id == 0 || breakpoint.address != address || breakpoint.place == nullptr)
+        if (place == nullptr || breakpoint.place != place)
+            continue;
+        if (result == BreakpointHit::kNone)
+            result = BreakpointHit::kPassed;
+        if (breakpoint.address != address)
             continue;
         vcpu::GuestView guest{vcpu};
         if (breakpoint.id == kTemporary) {
-            const bool is_meant = guest.task_value(script::TaskValue::kTask) == breakpoint.task &&
-                                  guest.read_register(RS_FULL_RSP) >= breakpoint.stack;
-            return is_meant ? BreakpointHit::kTemporary : BreakpointHit::kPassed;
+            const bool ends = guest.task_value(script::TaskValue::kTask) == breakpoint.task &&
+                              guest.read_register(RS_FULL_RSP) >= breakpoint.stack;
+            if (ends && result != BreakpointHit::kHit)
+                result = BreakpointHit::kTemporary;
+        } else if (is_meant(vcpu, breakpoint)) {
+            ++breakpoint.hits;
+            if (result != BreakpointHit::kHit)
+                id = breakpoint.id;
+            result = BreakpointHit::kHit;
         }
-        const auto is_same = [](u32 wanted, u64 found) {
-            return wanted == RS_ANY || wanted == found;
-        };
-        if (!is_same(breakpoint.core, vcpu.core) ||
-            !is_same(breakpoint.process_id, guest.task_value(script::TaskValue::kPid)) ||
-            !is_same(breakpoint.thread_id, guest.task_value(script::TaskValue::kTid)))
-            return BreakpointHit::kPassed;
-        ++breakpoint.hits;
-        id = breakpoint.id;
-        return BreakpointHit::kHit;
     }
-    return BreakpointHit::kNone;
+    return result;
 }
 
 }  // namespace ringside::debug

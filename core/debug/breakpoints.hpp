@@ -14,6 +14,7 @@ struct Breakpoint {
     u32 process_id = RS_ANY;
     u32 thread_id = RS_ANY;
     u32 core = RS_ANY;
+    u32 space = RS_ANY;  ///< the process whose memory it is in; RS_ANY: the kernel's
     u64 address = 0;
     u64 hits = 0;
     u64 task = 0;         ///< of a temporary one
@@ -51,25 +52,27 @@ public:
     void forget_temporary();
     void clear_all();
 
-    bool is_at(u64 address) const { return find(address) != nullptr; }
     u32 count() const;
     bool has_temporary() const;
 
     /// An INT3 was met at `address`. @param id  of the one that was hit
     BreakpointHit judge(vcpu::Vcpu& vcpu, u64 address, u32& id);
-    /// Takes one out, so that the instruction below it can run, and puts it back.
-    void lift(u64 address);
+    /// Takes out what this core is at, so that the instruction below it can run, and puts it back.
+    /// @return whether there was any
+    bool lift(vcpu::Vcpu& vcpu, u64 address);
     void put_back(vcpu::Vcpu& vcpu) { insert(vcpu); }
     /// Whether it is still there and enabled.
     bool is_live(u32 id) const;
 
 private:
-    const Breakpoint* find(u64 address) const;
-    Breakpoint* find_id(u32 id);
-    Breakpoint* take_free();
-    static u8* place_of(vcpu::Vcpu& vcpu, const Breakpoint& breakpoint);
+    static constexpr u32 kTemporarySlot = RS_MAX_BREAKPOINTS;
 
-    Breakpoint all_[RS_MAX_BREAKPOINTS] = {};
+    u32 set(vcpu::Vcpu& vcpu, rs_breakpoint& request);
+    Breakpoint* find_id(u32 id);
+    Breakpoint* find_at(const u8* place);
+    bool take_out(const u8* place);
+
+    Breakpoint all_[RS_MAX_BREAKPOINTS + 1] = {};  ///< the last one: temporary
     u32 last_id_ = 0;
 };
 

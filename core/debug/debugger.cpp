@@ -481,12 +481,10 @@ void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
     const bool is_at_interrupt =
         vcpu.halt_reason != nullptr && vcpu.halt_reason->occasion != nullptr;
     const u64 rip = vcpu.backend->read_register(RS_FULL_RIP);
-    const bool is_at_breakpoint = breakpoints_.is_at(rip);
     vcpu::cancel_steps(*vcpu.machine);
     if (how != RS_RUN_STEP_CORE)
         insert_breakpoints(vcpu);
-    if (is_at_breakpoint)
-        breakpoints_.lift(rip);
+    const bool is_at_breakpoint = breakpoints_.lift(vcpu, rip);
     switch (how) {
         case RS_RUN_STEP:
             vcpu::begin_step(vcpu,
@@ -543,7 +541,7 @@ bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
         hit = BreakpointHit::kPassed;
     if (hit == BreakpointHit::kPassed) {
         lock(vcpu);
-        breakpoints_.lift(address);
+        (void)breakpoints_.lift(vcpu, address);
         unlock();
         vcpu::begin_hidden_step(vcpu);
         return true;
@@ -553,9 +551,9 @@ bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
         .breakpoint = id,
         .is_wanted =
             [](vcpu::Vcpu& core, const vcpu::HaltReason& of) {
-                const auto& debugger = *static_cast<const Debugger*>(core.machine->debugger);
-                return of.reason != RS_HALT_BREAKPOINT ||
-                       debugger.breakpoints_.is_live(of.breakpoint);
+                const Debugger* const debugger = debugger_of(*core.machine);
+                return debugger != nullptr && (of.reason != RS_HALT_BREAKPOINT ||
+                                               debugger->breakpoints_.is_live(of.breakpoint));
             },
         .tsc = x86::read_tsc()};
     (void)vcpu::halt_machine(vcpu, reason);

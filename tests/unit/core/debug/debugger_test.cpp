@@ -363,6 +363,22 @@ TEST_F(Debuggee, MalformedRequestsOfEveryNumberAreRefused) {
     expect_running();
 }
 
+/// Who would never come back is not let go.
+TEST_F(Debuggee, StepsOutOnlyToWhereThereIsCode) {
+    start_halted();
+    constexpr u32 kNotThere = 14;  // EFAULT
+    rs_run run = {};
+    run.how = RS_RUN_STEP_OUT;
+    for (const u64 until : {u64{0}, u64{0xffff'ffff'8100'0000}}) {
+        run.until = until;
+        EXPECT_EQ(debugger->request(RS_NR_RUN, run), kNotThere);
+        EXPECT_EQ(run.error, u32{RS_ERR_BAD_ADDRESS});
+    }
+    expect_standing();
+    EXPECT_EQ(debugger->go(), 0u);
+    expect_running();
+}
+
 // ---- events while halted (EVT-18 to EVT-23) ----
 
 TEST_F(Debuggee, EventsAreRegisteredListedAndClearedWhileItStands) {  // EVT-18, EVT-6
