@@ -505,14 +505,9 @@ void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
 
 /// The machine runs: INT3 exits, and #DB behind those that are passed.
 void Debugger::insert_breakpoints(vcpu::Vcpu& vcpu) {
-    constexpr u32 kDebugAndBreakpoint = 1u << 1 | 1u << 3;
-    vcpu::Machine& machine = *vcpu.machine;
     breakpoints_.insert(vcpu);
-    machine.breakpoint_count = breakpoints_.count();
-    if (machine.breakpoint_count != 0)
-        std::atomic_ref<u32>(machine.debug_exceptions).fetch_or(kDebugAndBreakpoint);
-    else
-        std::atomic_ref<u32>(machine.debug_exceptions).fetch_and(~kDebugAndBreakpoint);
+    vcpu.machine->breakpoint_count = breakpoints_.count();
+    vcpu::update_debug_exceptions(*vcpu.machine);
 }
 
 void Debugger::put_breakpoint_back(vcpu::Vcpu& vcpu) {

@@ -5,6 +5,7 @@
 #include "vcpu/guest_view.hpp"
 #include "vcpu/halt.hpp"
 #include "x86/control_registers.hpp"
+#include "x86/instruction_length.hpp"
 #include "x86/instructions.hpp"
 #include "x86/msr.hpp"
 
@@ -17,12 +18,14 @@ using x86::rflags::TF;
 constexpr u64 kSingleStep = 1u << 14;  ///< DR6.BS
 constexpr u32 kDebug = 1u << 1;        ///< the bit of #DB among exceptions
 constexpr u32 kNmi = 1u << 2;
+constexpr u32 kBreakpoint = 1u << 3;
 constexpr u8 kDebugVector = 1;
 
 struct Decoded {
     StepInstruction what = StepInstruction::kPlain;
     u8 length = 1;
     bool sets_interrupt_flag = false;  ///< STI
+    bool is_behind_mov_ss = false;     ///< `what` is the instruction after it
 };
 
 constexpr bool is_prefix(u8 byte) {
@@ -59,15 +62,21 @@ StepInstruction instruction_of(u8 opcode, u8 second) {
         case 0x0f:
             return second == 0x05   ? StepInstruction::kSystemCall
                    : second == 0x07 ? StepInstruction::kSystemReturn
+                   : second == 0x34 ? StepInstruction::kSystemEnter
                                     : StepInstruction::kPlain;
         default:
             return StepInstruction::kPlain;
     }
 }
 
-/// Looks at the instruction at rip, as far as it is there.
-Decoded decode(GuestView& guest, u64 rip) {
-    u8 bytes[16] = {};
+constexpr bool is_mov_ss(u8 opcode, u8 operands) {
+    return opcode == 0x8e && (operands >> 3 & 7) == 2;
+}
+
+/// Looks at the instruction at rip, as far as it is there. Behind MOV SS there is no trap: the one
+/// that follows is part of the step, and the one that shows flags.
+Decoded decode(GuestView& guest, u64 rip, bool is_64bit) {
+    u8 bytes[2 * x86::kMaxInstructionBytes] = {};
     usize count = sizeof bytes - 1;
     if (!guest.read_memory(Gva{rip}, bytes, count)) {
         const u64 in_page = kPageSize - Gva{rip}.page_offset();
@@ -75,10 +84,18 @@ Decoded decode(GuestView& guest, u64 rip) {
             return {};
         count = in_page;
     }
-    usize at = 0;
-    while (at + 1 < count && is_prefix(bytes[at]))
-        ++at;
+    const auto opcode_at = [&](usize at) {
+        while (at + 1 < count && is_prefix(bytes[at]))
+            ++at;
+        return at;
+    };
     constexpr u8 kSti = 0xfb;
+    const usize at = opcode_at(0);
+    if (is_mov_ss(bytes[at], bytes[at + 1])) {
+        const u32 length = x86::instruction_length(bytes, u32(count), is_64bit);
+        const usize next = opcode_at(length);
+        return {.what = instruction_of(bytes[next], bytes[next + 1]), .is_behind_mov_ss = true};
+    }
     return {.what = instruction_of(bytes[at], bytes[at + 1]),
             .length = u8(at + 1),
             .sets_interrupt_flag = bytes[at] == kSti};
@@ -111,15 +128,29 @@ bool forget(StepTasks& tasks, u64 task) {
     return false;
 }
 
-/// FMASK and R11 are the guest's own again.
-void undo_registers(Vcpu& vcpu) {
+/// SYSCALL leaves the trap flag where it is.
+void take_mask(Vcpu& vcpu) {
     Step& step = vcpu.step;
     bool leave = false;
-    if (step.has_mask)
-        (void)vcpu.backend->write_msr(x86::IA32_FMASK, step.mask, leave);
-    if (step.has_r11)
-        vcpu.registers->r11 = step.r11;
-    step.has_mask = step.has_r11 = false;
+    if (step.instruction == StepInstruction::kSystemCall &&
+        vcpu.backend->read_msr(x86::IA32_FMASK, step.mask))
+        step.has_mask = vcpu.backend->write_msr(x86::IA32_FMASK, step.mask & ~TF, leave);
+}
+
+/// FMASK is the guest's own again.
+void undo_mask(Vcpu& vcpu) {
+    bool leave = false;
+    if (vcpu.step.has_mask)
+        (void)vcpu.backend->write_msr(x86::IA32_FMASK, vcpu.step.mask, leave);
+    vcpu.step.has_mask = false;
+}
+
+/// And R11, which is the stepped instruction's: while a handler runs it is in the handler's frame.
+void undo_registers(Vcpu& vcpu) {
+    undo_mask(vcpu);
+    if (vcpu.step.has_r11)
+        vcpu.registers->r11 = vcpu.step.r11;
+    vcpu.step.has_r11 = false;
 }
 
 constexpr u64 with(u64 flags, u64 bits, u64 from) {
@@ -153,10 +184,14 @@ void after_instruction(Vcpu& vcpu) {
             mend_pushed_flags(vcpu, hidden);
             break;
         case StepInstruction::kSwitchInterrupts:
+        case StepInstruction::kSystemEnter:
             flags = with(flags, TF, own);
             break;
         case StepInstruction::kLoadFlags:
             break;  // all of them are what the guest wanted
+        case StepInstruction::kLoadSomeFlags:
+            flags = with(flags, hidden & ~TF, own);
+            break;
         case StepInstruction::kSystemCall:
             flags = with(flags, hidden, own & ~step.mask);
             vcpu.registers->r11 = with(vcpu.registers->r11, hidden, own);
@@ -169,11 +204,17 @@ void after_instruction(Vcpu& vcpu) {
     undo_registers(vcpu);
 }
 
+/// Whether the exit that halted the machine has cut the delivery of an interrupt short.
+bool is_cut_short(const WaitingEvents& waiting) {
+    return waiting.in_flight.valid && waiting.in_flight.type == EventType::kExternalInterrupt;
+}
+
 /// A step into the handler of an interrupt. Intel's processors give an interrupt to root mode
 /// whether the guest can take it or not: until then the guest runs.
 StepEntry enter_handler(Vcpu& vcpu) {
     Step& step = vcpu.step;
-    step.awaits_window = deliverable_interrupt(vcpu.waiting, vcpu.backend->interruptibility()) < 0;
+    step.awaits_window = !is_cut_short(vcpu.waiting) &&
+                         deliverable_interrupt(vcpu.waiting, vcpu.backend->interruptibility()) < 0;
     if (step.awaits_window)
         return StepEntry::kRun;
     step.task = current_task(vcpu);  // the one it is delivered to
@@ -225,11 +266,19 @@ void end_step(Vcpu& vcpu) {
     Machine& machine = *vcpu.machine;
     vcpu.step = {};
     machine.step_tasks.current = 0;
-    bool has_stale = false;
+    update_debug_exceptions(machine);
+}
+
+void update_debug_exceptions(Machine& machine) {
+    bool has_trap = machine.step_tasks.current != 0;
     for (const u64 task : machine.step_tasks.stale)
-        has_stale |= task != 0;
-    if (!has_stale && machine.breakpoint_count == 0)
-        std::atomic_ref<u32>(machine.debug_exceptions).fetch_and(~kDebug);
+        has_trap |= task != 0;
+    u32 wanted = 0;
+    if (machine.breakpoint_count != 0)
+        wanted = kDebug | kBreakpoint;
+    else if (has_trap)
+        wanted = kDebug;
+    std::atomic_ref<u32>(machine.debug_exceptions).store(wanted);
 }
 
 void cancel_steps(Machine& machine) {
@@ -257,7 +306,7 @@ void suspend_step(Vcpu& vcpu, const Exit& exit) {
     if (is_elsewhere(vcpu)) {
         step.is_in_handler = true;
         step.is_armed = false;
-        return;
+        return undo_mask(vcpu);
     }
     step.exit_rip = vcpu.backend->read_register(RS_FULL_RIP);
     if (step.awaits_delivery) {
@@ -270,16 +319,17 @@ void suspend_step(Vcpu& vcpu, const Exit& exit) {
     // Back from a handler, out of whose frame the flag came.
     const bool is_back = step.is_in_handler && (flags & TF) != 0;
     if (!step.is_armed && !is_back)
-        return;
+        return undo_mask(vcpu);
     step.is_armed = step.is_in_handler = false;
     const bool has_trapped = exit.reason == ExitReason::kException &&
                              vcpu.backend->read_exception().vector == kDebugVector;
-    const bool loads_flags = step.instruction == StepInstruction::kLoadFlags;
+    const bool loads_flags = step.instruction == StepInstruction::kLoadFlags ||
+                             step.instruction == StepInstruction::kLoadSomeFlags;
     if (has_trapped && ((flags & TF) != 0 || loads_flags))
         return after_instruction(vcpu);
     if ((flags & TF) == 0) {
         step.is_in_handler = true;  // and the frame of what it interrupted has the flag
-        return undo_registers(vcpu);
+        return undo_mask(vcpu);
     }
     // The instruction has not run yet.
     set_flags(vcpu, (flags & ~TF) | (step.own_flags & TF) |
@@ -292,7 +342,8 @@ StepEntry enter_step(Vcpu& vcpu) {
     if (step.is_done)
         return StepEntry::kDone;
     Backend& backend = *vcpu.backend;
-    if (step.kind == StepKind::kEnter && !step.is_in_handler && !vcpu.waiting.interrupts.empty())
+    if (step.kind == StepKind::kEnter && !step.is_in_handler &&
+        (!vcpu.waiting.interrupts.empty() || is_cut_short(vcpu.waiting)))
         return enter_handler(vcpu);
     if (is_elsewhere(vcpu))
         return StepEntry::kRun;
@@ -301,37 +352,44 @@ StepEntry enter_step(Vcpu& vcpu) {
         return StepEntry::kDone;  // carried out in the guest's stead
     const u64 flags = flags_of(vcpu);
     if (step.is_in_handler) {
-        if ((flags & TF) == 0)
+        if ((flags & TF) == 0) {
+            take_mask(vcpu);
             return StepEntry::kRun;
+        }
         step.is_in_handler = false;
     }
     const bool delivers = deliverable_interrupt(vcpu.waiting, backend.interruptibility()) >= 0;
-    if (step.kind == StepKind::kHold && vcpu.waiting.exception.valid)
+    if (step.kind == StepKind::kHold &&
+        (vcpu.waiting.exception.valid || vcpu.waiting.in_flight.valid))
         return StepEntry::kStopAfter;
     GuestView guest{vcpu};
-    const Decoded decoded = decode(guest, rip);
-    if (decoded.what == StepInstruction::kHalt && !delivers && backend.privilege_level() == 0) {
-        // It wakes at once, as it may: nothing is waited for in a step.
-        backend.skip_instruction(decoded.length);
+    const Decoded decoded = decode(guest, rip, backend.runs_64bit_code());
+    // Carried out here, but not before the handler that comes first (BRK-4). The last exit has not
+    // told the length of this instruction: so not by skip_instruction().
+    const bool comes_first = !decoded.is_behind_mov_ss && backend.privilege_level() == 0 &&
+                             (flags & TF) == 0 && !(step.kind == StepKind::kOver && delivers);
+    const auto carry_out = [&](u64 new_flags) {
+        set_flags(vcpu, new_flags);
+        backend.make_runnable();
+        (void)backend.write_register(RS_FULL_RIP, rip + decoded.length);
         return StepEntry::kDone;
-    }
-    if (decoded.what == StepInstruction::kSwitchInterrupts && backend.privilege_level() == 0) {
-        // Carried out here: an emulator's trap comes one instruction late behind STI.
-        set_flags(vcpu, decoded.sets_interrupt_flag ? flags | IF : flags & ~IF);
-        backend.skip_instruction(decoded.length);
-        return StepEntry::kDone;
-    }
+    };
+    // It wakes at once, as it may: nothing is waited for in a step.
+    if (decoded.what == StepInstruction::kHalt && comes_first)
+        return carry_out(flags);
+    // An emulator's trap comes one instruction late behind STI.
+    if (decoded.what == StepInstruction::kSwitchInterrupts && comes_first)
+        return carry_out(decoded.sets_interrupt_flag ? flags | IF : flags & ~IF);
     step.instruction = decoded.what;
     step.own_flags = flags;
     step.hides_interrupt_flag = step.kind == StepKind::kHold && (flags & IF) != 0;
+    if (decoded.what == StepInstruction::kLoadFlags &&
+        backend.privilege_level() > x86::rflags::io_privilege(flags))
+        step.instruction = StepInstruction::kLoadSomeFlags;
     u64 wanted = flags | TF;
     if (step.hides_interrupt_flag)
         wanted &= ~IF;
-    if (decoded.what == StepInstruction::kSystemCall &&
-        backend.read_msr(x86::IA32_FMASK, step.mask)) {
-        bool leave = false;
-        step.has_mask = backend.write_msr(x86::IA32_FMASK, step.mask & ~TF, leave);
-    }
+    take_mask(vcpu);
     if (decoded.what == StepInstruction::kSystemReturn) {
         step.r11 = vcpu.registers->r11;
         step.has_r11 = true;

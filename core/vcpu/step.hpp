@@ -40,6 +40,10 @@ void cancel_steps(Machine& machine);
 enum class StepTrap : u8 { kNone, kTaken, kTakenToo };
 StepTrap take_step_trap(Vcpu& vcpu, const PendingEvent& exception);
 
+/// Breakpoints were inserted or removed, or a step has begun or ended: INT3 and #DB exit from each
+/// core's next entry on, or no longer. Traps that a frame still holds are waited for.
+void update_debug_exceptions(Machine& machine);
+
 /// Exceptions that exit on this core for the debugger's sake, bit n: exception n.
 u32 debugger_exceptions(const Vcpu& vcpu);
 

@@ -38,6 +38,8 @@ enum class StepInstruction : u8 {
     kPushFlags,         ///< PUSHF
     kSwitchInterrupts,  ///< CLI, STI
     kLoadFlags,         ///< POPF, IRET
+    kLoadSomeFlags,     ///< the same where IF stays as it is: without the privilege
+    kSystemEnter,       ///< SYSENTER clears IF
     kSystemCall,        ///< SYSCALL: R11 holds the flags, FMASK takes some away
     kSystemReturn,      ///< SYSRET: the flags come from R11
     kHalt,

@@ -28,6 +28,10 @@ inline constexpr u64 CF = 1ull << 0, Fixed1 = 1ull << 1, TF = 1ull << 8, IF = 1u
                      NT = 1ull << 14, RF = 1ull << 16, VM = 1ull << 17, AC = 1ull << 18;
 /// Every bit the architecture defines; the rest must stay 0.
 inline constexpr u64 kDefined = 0x3f7fd5 | Fixed1;
+/// IOPL: up to that level POPF and IRET load IF, and CLI and STI are allowed.
+constexpr u8 io_privilege(u64 rflags) {
+    return static_cast<u8>(rflags >> 12 & 3);
+}
 }  // namespace rflags
 
 /// CR0 of root mode: nothing in it makes an instruction of ours fault by accident.
