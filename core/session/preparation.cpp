@@ -157,7 +157,12 @@ u32 Preparation::begin(const Parts& parts, const rs_prepare& request, const rs_l
 void Preparation::end() {
     if (!debugger_)
         return;
-    (void)ask(debug::LinkOperation::kClose);
+    const u64 close = u64(debug::LinkOperation::kClose),
+              debugger = reinterpret_cast<u64>(debugger_);
+    bool is_closed = parts_.hypervisor->ask_here(vcpu::Hypercall::kLink, close, debugger);
+    // Root mode may have left the core this runs on, and work with the memory on another.
+    for (u32 core = 0; core < parts_.hypervisor->core_count() && !is_closed; ++core)
+        is_closed = parts_.hypervisor->ask_on(core, vcpu::Hypercall::kLink, close, debugger);
     // A core that still found the link there has left root mode once guest code runs on it.
     for (u32 core = 0; core < parts_.hypervisor->core_count(); ++core)
         (void)parts_.platform->run_on(

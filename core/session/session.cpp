@@ -196,6 +196,11 @@ void Session::drop_symbols() {
     symbols_state_ = Symbols::kNone;
 }
 
+void Session::give_back_symbols() {
+    if (symbols_state_ == Symbols::kTaken)
+        symbols_state_ = Symbols::kFinished;
+}
+
 bool Session::attach_client(Client& client) {
     client.waits = false;
     client.reader.init(engine().rings(), client.id);
@@ -378,12 +383,15 @@ u32 Session::prepare(rs_prepare& request, const rs_link_device& device, const rs
         return RS_ERR_BAD_IMAGE;
     if (is_shared && !device.bytes)
         return RS_ERR_NO_SHARED_MEMORY;
-    return preparation.begin({.hypervisor = &hypervisor,
-                              .platform = platform_,
-                              .engine = &engine(),
-                              .registry = &registry(),
-                              .symbols = take_symbols()},
-                             request, device, version);
+    const u32 error = preparation.begin({.hypervisor = &hypervisor,
+                                         .platform = platform_,
+                                         .engine = &engine(),
+                                         .registry = &registry(),
+                                         .symbols = take_symbols()},
+                                        request, device, version);
+    if (!preparation.is_debuggee())
+        give_back_symbols();
+    return error;
 }
 
 void Session::drop_abandoned_cores() {

@@ -63,6 +63,8 @@ public:
     /// it is until drop_symbols() or unload, before which root mode must have let go of it.
     RootPointer<const symbols::SymbolTable> take_symbols();
     void drop_symbols();
+    /// Root mode did not take them after all.
+    void give_back_symbols();
 
     /// RS_IOC_EVAL; `data`: the program, overwritten by the text it prints.
     u32 evaluate(rs_eval& request, std::span<u8> data);

@@ -489,13 +489,14 @@ Result<void> Hypervisor::map_shared_memory(Hpa address, u64 bytes) {
     return table.map(kRootSharedBase, bytes, address, kHostRights | page::kNoExecute, 2, true);
 }
 
-bool Hypervisor::ask_on(u32 core, Hypercall operation, u64 a) {
+bool Hypervisor::ask_on(u32 core, Hypercall operation, u64 a, u64 b) {
     struct Job {
         Hypervisor* self;
         Hypercall operation;
         u64 a;
+        u64 b;
         bool is_done;
-    } job{this, operation, a, false};
+    } job{this, operation, a, b, false};
     if (!is_virtualized(core))
         return false;
     const int ran = platform_->run_on(
@@ -504,7 +505,7 @@ bool Hypervisor::ask_on(u32 core, Hypercall operation, u64 a) {
             auto& work = *static_cast<Job*>(argument);
             work.is_done = work.self->is_virtualized(work.self->platform_->this_cpu());
             if (work.is_done)
-                work.self->hypercall_here(work.operation, work.a);
+                work.self->hypercall_here(work.operation, work.a, work.b);
         },
         &job);
     return ran == 0 && job.is_done;

@@ -49,7 +49,7 @@ public:
     /// The like from any context; false: the CPU this runs on is not virtualized.
     bool ask_here(Hypercall operation, u64 a = 0, u64 b = 0, u64* answer = nullptr);
     /// The like on `core`; false also if that is not online. An interrupt takes it there.
-    bool ask_on(u32 core, Hypercall operation, u64 a);
+    bool ask_on(u32 core, Hypercall operation, u64 a, u64 b = 0);
     /// Maps device memory at kRootSharedBase for root mode, once a load; it stays until release().
     Result<void> map_shared_memory(Hpa address, u64 bytes);
     /// Of all vCPUs; root mode's and ours.

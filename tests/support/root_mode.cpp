@@ -24,6 +24,8 @@ int rs_safe_read_counter(ringside::u32 counter, ringside::u64* value);
 void rs_sandbox_enter(ringside::sandbox::Entry* entry);
 extern const ringside::u8 rs_sandbox_left[];
 const ringside::u8 rs_sandbox_left[1] = {};
+extern const ringside::u8 rs_host_stubs[];
+const ringside::u8 rs_host_stubs[1] = {};
 
 int rs_safe_read_counter(ringside::u32, ringside::u64*) {
     return -1;
