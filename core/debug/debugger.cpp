@@ -192,7 +192,8 @@ bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
         vcpu::HaltReason reason{.reason = RS_HALT_REQUEST, .tsc = now};
         vcpu::halt_machine(vcpu, reason);
     }
-    return was_ours || is_echo;
+    // The UART's come to one core; what another one looked after it for was the guest's.
+    return may_be_bell && (was_ours || is_echo);
 }
 
 /// Serves the UART until it asks for nothing any more: its line must fall, or no edge follows.

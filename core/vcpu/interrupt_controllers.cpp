@@ -21,11 +21,11 @@ u64 InterruptControllers::tsc_deadline() {
 }
 
 u32 InterruptControllers::read_io_apic(u32 io_apic, apic::IoApicRegister which) {
-    return *reinterpret_cast<const volatile u32*>(vcpu_.machine->io_apics[io_apic] + u32(which));
+    return x86::read_device(vcpu_.machine->io_apics[io_apic] + u32(which));
 }
 
 void InterruptControllers::write_io_apic(u32 io_apic, apic::IoApicRegister which, u32 value) {
-    *reinterpret_cast<volatile u32*>(vcpu_.machine->io_apics[io_apic] + u32(which)) = value;
+    x86::write_device(vcpu_.machine->io_apics[io_apic] + u32(which), value);
 }
 
 u8 InterruptControllers::read_port(u16 port) {

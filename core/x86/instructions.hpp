@@ -94,6 +94,14 @@ inline void out_byte(u16 port, u8 value) {
     asm volatile("outb %0, %1" : : "a"(value), "Nd"(port));
 }
 
+/// Registers of a device in memory.
+inline u32 read_device(u64 address) {
+    return *reinterpret_cast<const volatile u32*>(address);
+}
+inline void write_device(u64 address, u32 value) {
+    *reinterpret_cast<volatile u32*>(address) = value;
+}
+
 inline u8 in_byte(u16 port) {
     u8 value;
     asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
@@ -153,6 +161,8 @@ u64 read_debug_register(u32 number);
 void write_debug_register(u32 number, u64 value);
 void out_byte(u16 port, u8 value);
 u8 in_byte(u16 port);
+u32 read_device(u64 address);
+void write_device(u64 address, u32 value);
 void write_back_caches();
 
 template <unsigned kNumber>

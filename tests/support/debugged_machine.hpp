@@ -135,7 +135,8 @@ public:
     debug::Debugger& get() { return *debugger; }
     u32 left() const { return u32(reserve->free_bytes()); }
 
-    std::atomic<u64> steps[8] = {};  ///< of each guest
+    std::atomic<u64> steps[8] = {};          ///< of each guest
+    std::function<void(u32 core)> on_round;  ///< on a core's thread, before its guest goes on
     void* link_memory = nullptr;
     std::unique_ptr<event::Reserve> reserve = std::make_unique<event::Reserve>();
     std::unique_ptr<event::Registry> registry = std::make_unique<event::Registry>();
@@ -183,6 +184,8 @@ private:
         while (!has_ended) {
             if (auto job = take_job(core); job.valid())
                 job();
+            if (on_round)
+                on_round(core);
             vcpu::settle_entry(vcpu(core));
             ++steps[core];
             std::this_thread::yield();

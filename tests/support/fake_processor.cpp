@@ -58,12 +58,24 @@ void write_debug_register(u32 number, u64 value) {
     processor().dr[number] = value;
 }
 void out_byte(u16 port, u8 value) {
+    if (processor().on_out)
+        return processor().on_out(port, value);
     constexpr u16 kDebugPort = 0xe9;
     EXPECT_EQ(port, kDebugPort);
     processor().debug_port += char(value);
 }
-u8 in_byte(u16) {
-    return 0xff;
+u8 in_byte(u16 port) {
+    return the_processor != nullptr && the_processor->on_in ? the_processor->on_in(port) : u8{0xff};
+}
+u32 read_device(u64 address) {
+    if (the_processor != nullptr && the_processor->on_read_device)
+        return the_processor->on_read_device(address);
+    return *reinterpret_cast<const volatile u32*>(address);
+}
+void write_device(u64 address, u32 value) {
+    if (the_processor != nullptr && the_processor->on_write_device)
+        return the_processor->on_write_device(address, value);
+    *reinterpret_cast<volatile u32*>(address) = value;
 }
 void write_back_caches() {
     ++processor().cache_write_backs;

@@ -33,6 +33,10 @@ public:
     u64 xcr0_allowed = 0x7;   ///< XSETBV takes these bits; x87 must stay
     u64 xcr0 = 1;
     std::function<void(u32 msr, u64 value)> on_write_msr;
+    std::function<u8(u16 port)> on_in;  ///< without it nobody is at any port
+    std::function<void(u16 port, u8 value)> on_out;
+    std::function<u32(u64 address)> on_read_device;  ///< without it a device is plain memory
+    std::function<void(u64 address, u32 value)> on_write_device;
     std::function<void(sandbox::Entry&)> on_user_code;  ///< runs what was entered
 
     std::vector<std::pair<u32, u64>> control_writes;  ///< CR number, value; oldest first

@@ -40,10 +40,11 @@ class DebuggerEnd {
 public:
     static constexpr std::chrono::seconds kPatience{20};
 
-    explicit DebuggerEnd(test::DebuggedMachine& machine) {
-        EXPECT_TRUE(stream.attach(machine.link_memory, test::DebuggedMachine::kSharedBytes,
+    explicit DebuggerEnd(test::DebuggedMachine& machine) : stream{shared} {
+        EXPECT_TRUE(shared.attach(machine.link_memory, test::DebuggedMachine::kSharedBytes,
                                   link::Side::kDebugger));
     }
+    explicit DebuggerEnd(link::ByteStream& line) : stream{line} {}
 
     void send(rs_packet_type type, std::initializer_list<std::span<const u8>> parts = {}) {
         EXPECT_TRUE(queue.push(type, parts));
@@ -149,10 +150,11 @@ public:
         return modify.error;
     }
 
-    link::SharedStream stream;
+    link::ByteStream& stream;
     u32 next_id = 1;
 
 private:
+    link::SharedStream shared;
     std::vector<u8> send_buffer = std::vector<u8>(0x100000);
     std::vector<u8> receive_buffer = std::vector<u8>(0x100000);
     link::FrameQueue queue{send_buffer};
