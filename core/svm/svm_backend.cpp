@@ -122,7 +122,7 @@ void SvmBackend::decode_software_interrupt(Exit& exit) {
         vcpu_.walks, vcpu_.machine->window, {vmcb_.cr3, x86::paging_levels(vmcb_.cr4)}, false};
     PendingEvent fault;
     u8 bytes[2] = {};
-    // The instruction has just been fetched.
+    // The instruction has just been fetched, so its page is there.
     const Gva at{vmcb_.cs.base + vmcb_.rip};
     if (!memory.read(at, bytes[0], fault))
         return;
@@ -130,11 +130,10 @@ void SvmBackend::decode_software_interrupt(Exit& exit) {
     exit.reason = ExitReason::kException;
     if (bytes[0] == kInt3 || bytes[0] == kInto)
         return;
-    if (bytes[0] != kIntN || !memory.read(Gva{at.value() + 1}, bytes[1], fault)) {
-        exit.reason = ExitReason::kUnknown;
-        return;
-    }
     exit.reason = ExitReason::kInterruptWindow;  // nothing to do but to deliver it
+    // Something else: another core has taken the breakpoint out, and what was below it runs.
+    if (bytes[0] != kIntN || !memory.read(Gva{at.value() + 1}, bytes[1], fault))
+        return;
     vcpu_.waiting.exception = {.type = vcpu::EventType::kSoftwareInterrupt,
                                .vector = bytes[1],
                                .valid = true,

@@ -109,6 +109,28 @@ TEST(SvmException, ABreakpointReturnsBehindItsInstruction) {
     EXPECT_EQ(guest.vmcb->event_injection, 0x8000'0303u);
 }
 
+TEST(SvmException, InAnEmulatorSoftwareInterruptsAreToldApartByTheirCode) {  // QEMU TCG
+    Guest guest{{.soft_as_interrupt = true}};
+    guest.memory.map(Gva{0x1000}, test::kUserData);
+    u8* const code = guest.memory.at(Gva{0x1000});
+    guest.vmcb->rip = 0x1000;
+    code[0] = 0xcc;
+    EXPECT_EQ(guest.exit(0x75).reason, ExitReason::kException);
+    EXPECT_EQ(guest.backend.read_exception().vector, 3);
+    code[0] = 0xce;
+    EXPECT_EQ(guest.exit(0x75).reason, ExitReason::kException);
+    EXPECT_EQ(guest.backend.read_exception().vector, 4);
+    // A breakpoint that another core has taken out since: the code below it runs.
+    code[0] = 0x0f;
+    EXPECT_EQ(guest.exit(0x75).reason, ExitReason::kInterruptWindow);
+    EXPECT_FALSE(guest.vcpu.waiting.exception.valid);
+    code[0] = 0xcd;
+    code[1] = 0x80;
+    EXPECT_EQ(guest.exit(0x75).reason, ExitReason::kInterruptWindow);
+    EXPECT_TRUE(guest.vcpu.waiting.exception.valid);
+    EXPECT_EQ(guest.vcpu.waiting.exception.vector, 0x80);
+}
+
 TEST(SvmException, TheInterceptsLeaveNmisOut) {
     Guest guest;
     guest.backend.intercept_exceptions(1u << 2 | 1u << 3 | 1u << 14);
