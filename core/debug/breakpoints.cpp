@@ -35,14 +35,17 @@ u32 space_of(vcpu::Vcpu& vcpu, u64 address) {
     return is_kernel ? u32{RS_ANY} : u32(vcpu::GuestView{vcpu}.task_value(script::TaskValue::kPid));
 }
 
-/// Whether the user's breakpoint, met at `address`, is meant.
+/// Whether what runs on this core is what a breakpoint is limited to.
 bool is_meant(vcpu::Vcpu& vcpu, const Breakpoint& breakpoint) {
+    using script::TaskValue;
     vcpu::GuestView guest{vcpu};
     const auto is_same = [](u32 wanted, u64 found) { return wanted == RS_ANY || wanted == found; };
-    const u64 pid = guest.task_value(script::TaskValue::kPid);
-    return is_same(breakpoint.core, vcpu.core) && is_same(breakpoint.process_id, pid) &&
+    const u64 pid = guest.task_value(TaskValue::kPid);
+    return (breakpoint.task == 0 || breakpoint.task == guest.task_value(TaskValue::kTask)) &&
+           guest.read_register(RS_FULL_RSP) >= breakpoint.stack &&
+           is_same(breakpoint.core, vcpu.core) && is_same(breakpoint.process_id, pid) &&
            is_same(breakpoint.space, pid) &&
-           is_same(breakpoint.thread_id, guest.task_value(script::TaskValue::kTid));
+           is_same(breakpoint.thread_id, guest.task_value(TaskValue::kTid));
 }
 
 }  // namespace
@@ -75,8 +78,8 @@ u32 Breakpoints::count() const {
     return count;
 }
 
-bool Breakpoints::has_temporary() const {
-    return all_[kTemporarySlot].id != 0;
+const Breakpoint* Breakpoints::temporary() const {
+    return all_[kTemporarySlot].id != 0 ? &all_[kTemporarySlot] : nullptr;
 }
 
 u32 Breakpoints::set(vcpu::Vcpu& vcpu, rs_breakpoint& request) {
@@ -147,19 +150,16 @@ u32 Breakpoints::answer(vcpu::Vcpu& vcpu, rs_breakpoint& request) {
     return RS_OK;
 }
 
-u32 Breakpoints::set_temporary(vcpu::Vcpu& vcpu, u64 address, u64 task, u64 least_stack) {
+u32 Breakpoints::set_temporary(vcpu::Vcpu& vcpu, Breakpoint wanted) {
     forget_temporary();
-    const Breakpoint made{.id = kTemporary,
-                          .space = space_of(vcpu, address),
-                          .address = address,
-                          .task = task,
-                          .stack = least_stack,
-                          .is_enabled = true};
+    wanted.id = kTemporary;
+    wanted.space = space_of(vcpu, wanted.address);
+    wanted.is_enabled = true;
     u8* place = nullptr;
-    const u32 error = reach(vcpu, made, place);
-    if (error == RS_OK)
-        all_[kTemporarySlot] = made;
-    return error;
+    if (reach(vcpu, wanted, place) != RS_OK)
+        return RS_ERR_BAD_ADDRESS;
+    all_[kTemporarySlot] = wanted;
+    return RS_OK;
 }
 
 void Breakpoints::insert(vcpu::Vcpu& vcpu) {
@@ -195,8 +195,18 @@ void Breakpoints::remove() {
         (void)take_out(breakpoint.place);
 }
 
+bool Breakpoints::is_at(vcpu::Vcpu& vcpu, u64 address) {
+    return find_at(executed(vcpu, address)) != nullptr;
+}
+
 bool Breakpoints::lift(vcpu::Vcpu& vcpu, u64 address) {
     return take_out(executed(vcpu, address));
+}
+
+void Breakpoints::hide(u64 address, std::span<u8> code) const {
+    for (const Breakpoint& breakpoint : all_)
+        if (breakpoint.place != nullptr && breakpoint.address - address < code.size())
+            code[breakpoint.address - address] = breakpoint.original;
 }
 
 void Breakpoints::forget_temporary() {
@@ -226,18 +236,18 @@ BreakpointHit Breakpoints::judge(vcpu::Vcpu& vcpu, u64 address, u32& id) {
             result = BreakpointHit::kPassed;
         if (breakpoint.address != address)
             continue;
-        vcpu::GuestView guest{vcpu};
+        if (!is_meant(vcpu, breakpoint))
+            continue;
         if (breakpoint.id == kTemporary) {
-            const bool ends = guest.task_value(script::TaskValue::kTask) == breakpoint.task &&
-                              guest.read_register(RS_FULL_RSP) >= breakpoint.stack;
-            if (ends && result != BreakpointHit::kHit)
+            // The user's own is the better news, whichever is found first.
+            if (result == BreakpointHit::kPassed)
                 result = BreakpointHit::kTemporary;
-        } else if (is_meant(vcpu, breakpoint)) {
-            ++breakpoint.hits;
-            if (result != BreakpointHit::kHit)
-                id = breakpoint.id;
-            result = BreakpointHit::kHit;
+            continue;
         }
+        ++breakpoint.hits;
+        if (result != BreakpointHit::kHit)
+            id = breakpoint.id;
+        result = BreakpointHit::kHit;
     }
     return result;
 }

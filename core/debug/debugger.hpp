@@ -124,6 +124,9 @@ private:
     void resume(vcpu::Vcpu& vcpu, u32 how);
     void look_after_link(vcpu::Vcpu& vcpu);
     void insert_breakpoints(vcpu::Vcpu& vcpu);
+    bool pass_nop(vcpu::Vcpu& vcpu, u64 address);
+    u32 awaited_core(vcpu::Vcpu& vcpu);
+    bool finds_awaited(vcpu::Vcpu& vcpu);
     bool take_breakpoint(vcpu::Vcpu& vcpu);
     u32 set_end_of_run(vcpu::Vcpu& vcpu, const rs_run& request);
     bool try_lock() { return lock_.exchange(1, std::memory_order_acquire) == 0; }
@@ -186,6 +189,7 @@ private:
     std::atomic<bool> has_output_{false};  ///< frames wait to be sent
     bool has_doorbell_ = false;            ///< the UART interrupts by NMI
     u32 bell_core_ = 0;                    ///< the core that the UART's NMI comes to
+    u64 bell_halts_ = 0;                   ///< halts when one came there last
     bool has_session_ = false;             ///< a debugger has introduced itself
     bool wants_halt_ = false;
     bool goes_on_alone_ = false;  ///< 'settings linkloss go'

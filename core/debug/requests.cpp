@@ -265,7 +265,9 @@ u32 Debugger::evaluate(vcpu::Vcpu& vcpu, std::span<u8> image) {
 }
 
 u32 Debugger::run(vcpu::Vcpu& vcpu, rs_run& request) {
-    if (request.left > RS_MAX_LEFT_ON_STACK || request.how > RS_RUN_STEP_OUT)
+    const bool is_to_task = request.how == RS_RUN_TO_PROCESS || request.how == RS_RUN_TO_THREAD;
+    if (request.left > RS_MAX_LEFT_ON_STACK || request.how > RS_RUN_TO_THREAD ||
+        (request.id != 0 && !is_to_task) || request.reserved != 0)
         return RS_ERR_BAD_IMAGE;
     has_run_end_ = false;
     if (request.how == RS_RUN_STEP_OUT || (request.how == RS_RUN_STEP_OVER && request.until != 0)) {
@@ -273,6 +275,11 @@ u32 Debugger::run(vcpu::Vcpu& vcpu, rs_run& request) {
         if (error != RS_OK && request.how == RS_RUN_STEP_OUT)
             return error;
         has_run_end_ = error == RS_OK;
+    } else if (is_to_task) {
+        Breakpoint end{.address = request.until};
+        (request.how == RS_RUN_TO_PROCESS ? end.process_id : end.thread_id) = request.id;
+        if (const u32 error = breakpoints_.set_temporary(vcpu, end); error != RS_OK)
+            return error;
     }
     run_how_ = request.how;
     leaves_loop_ = true;

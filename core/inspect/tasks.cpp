@@ -17,6 +17,7 @@ public:
         : space_{vcpu}, layout_{vcpu.machine->tasks}, current_{*vcpu.current_slot} {}
 
     u64 current() const { return current_; }
+    const vcpu::TaskLayout& layout() const { return layout_; }
 
     u64 word(u64 address) const {
         u64 value = 0;
@@ -63,6 +64,24 @@ public:
         for_each_process([&](u64 task) {
             if (half(task + layout_.tgid) == process_id)
                 found = task;
+            return found == 0;
+        });
+        return found;
+    }
+
+    /// The first thread `is_meant(task)` is true of, the boot CPU's idle task among them; 0: there
+    /// is none.
+    template <class IsMeant>
+    u64 find_thread(IsMeant is_meant) {
+        if (is_meant(layout_.init_task))
+            return layout_.init_task;
+        u64 found = 0;
+        for_each_process([&](u64 leader) {
+            for_each_thread(leader, [&](u64 task) {
+                if (is_meant(task))
+                    found = task;
+                return found == 0;
+            });
             return found == 0;
         });
         return found;
@@ -143,11 +162,42 @@ u32 use_process(vcpu::Vcpu& vcpu, AddressSpace& space, u32 process_id) {
     return RS_OK;
 }
 
+bool task_on_core(vcpu::Vcpu& vcpu, u32 core, rs_task& task) {
+    const vcpu::Machine& machine = *vcpu.machine;
+    const vcpu::Vcpu* const other = core < machine.core_count ? machine.vcpus[core] : nullptr;
+    if (other == nullptr || !std::atomic_ref<const bool>(other->is_virtualized).load())
+        return false;
+    return Tasks{vcpu}.describe(std::atomic_ref<const u64>(*other->current_slot).load(), task);
+}
+
+namespace {
+
+/// One entry a core, from the one that `next` numbers on.
+u32 answer_cores(vcpu::Vcpu& vcpu, rs_tasks& fields, std::span<u8> data) {
+    u32 core = fields.next < vcpu.machine->core_count ? u32(fields.next) : vcpu.machine->core_count;
+    fields.next = 0;
+    for (; core < vcpu.machine->core_count; ++core) {
+        if ((fields.count + 1) * sizeof(rs_task) > data.size()) {
+            fields.next = core;
+            break;
+        }
+        rs_task entry;
+        if (!task_on_core(vcpu, core, entry))
+            entry = {};
+        copy_bytes(data.data() + sizeof entry * fields.count++, &entry, sizeof entry);
+    }
+    return RS_OK;
+}
+
+}  // namespace
+
 u32 answer_tasks(vcpu::Vcpu& vcpu, rs_tasks& fields, std::span<u8> data) {
     fields.core = vcpu.core;
     fields.count = 0;
-    if (fields.reserved || data.size() < sizeof(rs_task))
+    if ((fields.task != 0 && fields.which != RS_TASKS_ONE) || data.size() < sizeof(rs_task))
         return RS_ERR_BAD_IMAGE;
+    if (fields.which == RS_TASKS_ON_CORES)
+        return answer_cores(vcpu, fields, data);
     Tasks tasks{vcpu};
     List list{tasks, fields, data};
     const auto add = [&](u64 task) { return list.add(task); };
@@ -167,6 +217,17 @@ u32 answer_tasks(vcpu::Vcpu& vcpu, rs_tasks& fields, std::span<u8> data) {
             if (leader == 0)
                 return RS_ERR_BAD_PID;
             is_whole = tasks.for_each_thread(leader, add);
+            break;
+        }
+        case RS_TASKS_ONE: {
+            const u64 found = tasks.find_thread([&](u64 task) {
+                return fields.task != 0
+                           ? task == fields.task
+                           : tasks.half(task + tasks.layout().pid) == fields.process_id;
+            });
+            if (found == 0)
+                return RS_ERR_BAD_PID;
+            list.add(found);
             break;
         }
         default:

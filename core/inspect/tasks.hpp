@@ -15,4 +15,7 @@ inline constexpr u32 kMaxSteps = 0x40000;
 /// @return RS_ERR_BAD_PID: there is none
 u32 use_process(vcpu::Vcpu& vcpu, AddressSpace& space, u32 process_id);
 
+/// What `core` runs. False: that core is not there, or its task cannot be read.
+bool task_on_core(vcpu::Vcpu& vcpu, u32 core, rs_task& task);
+
 }  // namespace ringside::inspect

@@ -298,4 +298,14 @@ u32 instruction_length(const u8* bytes, u32 count, bool is_64_bit) {
     return Decoder{bytes, count, is_64_bit}.length();
 }
 
+u32 nop_length(const u8* bytes, u32 count, bool is_64_bit) {
+    u32 at = 0;
+    while (at < count && bytes[at] == 0x66)
+        ++at;
+    const bool is_short = at < count && bytes[at] == 0x90;
+    const bool is_long =
+        at + 2 < count && bytes[at] == 0x0f && bytes[at + 1] == 0x1f && (bytes[at + 2] & 0x38) == 0;
+    return is_short || is_long ? instruction_length(bytes, count, is_64_bit) : 0;
+}
+
 }  // namespace ringside::x86

@@ -15,4 +15,8 @@ inline constexpr u32 kMaxInstructionBytes = 15;
 /// processor is not looked at.
 u32 instruction_length(const u8* bytes, u32 count, bool is_64_bit);
 
+/// Its length if it is a NOP, in one of the forms that compilers and kernels fill with: 90 or 0f 1f
+/// /0 behind any number of 66. Else 0.
+u32 nop_length(const u8* bytes, u32 count, bool is_64_bit);
+
 }  // namespace ringside::x86

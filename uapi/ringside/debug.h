@@ -154,6 +154,8 @@ enum {
     RS_TASKS_CURRENT = 0,   /* the one that is interrupted */
     RS_TASKS_PROCESSES = 1, /* every thread group's leader */
     RS_TASKS_THREADS = 2,   /* threads of `process_id`'s group */
+    RS_TASKS_ON_CORES = 3,  /* what each core runs, core 0 first; all 0: it is not there */
+    RS_TASKS_ONE = 4, /* the thread `process_id`, or whose task_struct is at `task` if not 0 */
 };
 
 /* LOOK. The kernel's tasks; more of them from `next` on, which is 0 at the end. */
@@ -166,7 +168,7 @@ struct rs_tasks {     /* 0x30 bytes, then struct rs_task each */
     __u64 next;       /* 0x18 in: 0 or what the last answer gave; out */
     __u32 count;      /* 0x20 out */
     __u32 core;       /* 0x24 out */
-    __u64 reserved;   /* 0x28 */
+    __u64 task;       /* 0x28 RS_TASKS_ONE, else 0 */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_tasks) == 0x30, "rs_tasks");
 
@@ -248,6 +250,7 @@ enum {
     RS_HALT_STEP = 4,
     RS_HALT_BREAKPOINT = 5,
     RS_HALT_SWITCH = 6, /* another core operates now */
+    RS_HALT_TASK = 7,   /* the task of RS_RUN_TO_PROCESS, RS_RUN_TO_THREAD runs */
 };
 
 /* Payload of RS_PACKET_HALT: the core that operates now. */
@@ -277,23 +280,28 @@ RS_STATIC_ASSERT(sizeof(struct rs_halt) == 0x150, "rs_halt");
 
 enum {
     RS_RUN_GO = 0,
-    RS_RUN_STEP = 1,      /* t: one instruction; a waiting interrupt is taken */
-    RS_RUN_STEP_OVER = 2, /* p: calls run to their return */
-    RS_RUN_STEP_CORE = 3, /* i: interrupts wait, the other cores stay halted */
-    RS_RUN_STEP_OUT = 4,  /* gu */
+    RS_RUN_STEP = 1,       /* t: one instruction; a waiting interrupt is taken */
+    RS_RUN_STEP_OVER = 2,  /* p: calls run to their return */
+    RS_RUN_STEP_CORE = 3,  /* i: interrupts wait, the other cores stay halted */
+    RS_RUN_STEP_OUT = 4,   /* gu */
+    RS_RUN_TO_PROCESS = 5, /* until a core switches to a thread of the process `id` */
+    RS_RUN_TO_THREAD = 6,  /* until one switches to the thread `id` */
 };
 #define RS_MAX_LEFT_ON_STACK 0x1000u
 
 /* LINK, while halted: lets the machine run; a step ends in another RS_PACKET_HALT. */
-struct rs_run {  /* 0x18 bytes */
-    __u32 size;  /* 0x00 */
-    __u32 error; /* 0x04 out */
-    __u32 how;   /* 0x08 RS_RUN_* */
-    __u32 left;  /* 0x0c bytes the function leaves on the stack; at most RS_MAX_LEFT_ON_STACK */
-    __u64 until; /* 0x10 RS_RUN_STEP_OVER, RS_RUN_STEP_OUT: where it ends, once the stack is
-                    as deep as now again; out: RS_ERR_BAD_ADDRESS for the latter */
+struct rs_run {     /* 0x20 bytes */
+    __u32 size;     /* 0x00 */
+    __u32 error;    /* 0x04 out */
+    __u32 how;      /* 0x08 RS_RUN_* */
+    __u32 left;     /* 0x0c bytes the function leaves on the stack; at most RS_MAX_LEFT_ON_STACK */
+    __u64 until;    /* 0x10 RS_RUN_STEP_OVER, RS_RUN_STEP_OUT: where it ends, once the stack is
+                       as deep as now again; out: RS_ERR_BAD_ADDRESS for the latter.
+                       RS_RUN_TO_*: what the kernel runs behind every switch of tasks */
+    __u32 id;       /* 0x18 of RS_RUN_TO_*, else 0 */
+    __u32 reserved; /* 0x1c */
 };
-RS_STATIC_ASSERT(sizeof(struct rs_run) == 0x18, "rs_run");
+RS_STATIC_ASSERT(sizeof(struct rs_run) == 0x20, "rs_run");
 
 /* LINK. Halts all cores; answered at once, the RS_PACKET_HALT follows. */
 struct rs_pause {   /* 0x10 bytes */

@@ -159,7 +159,7 @@ TEST_F(BreakpointTable, AFullTableStillEndsASteppedCall) {
     for (u32 i = 0; i < RS_MAX_BREAKPOINTS; ++i)
         set(first + i);
     EXPECT_EQ(error_of(first + 100), u32{RS_ERR_TOO_MANY_BREAKPOINTS});
-    EXPECT_EQ(table->set_temporary(vcpu, first + 100, current, 0), u32{RS_OK});
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = first + 100, .task = current}), u32{RS_OK});
     EXPECT_EQ(change(RS_BREAKPOINT_CLEAR, 30), u32{RS_OK});
     EXPECT_EQ(set(first + 200), RS_MAX_BREAKPOINTS + 1);
 }
@@ -234,7 +234,7 @@ TEST_F(BreakpointTable, SeveralAtOneByteShareIt) {
     table->put_back(vcpu);
     table->remove();
     EXPECT_EQ(byte(kFirst), kCode);
-    EXPECT_EQ(table->set_temporary(vcpu, first, current, 0), u32{RS_OK});
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = first, .task = current}), u32{RS_OK});
     table->insert(vcpu);
     table->forget_temporary();
     EXPECT_EQ(byte(kFirst), kInt3);
@@ -309,9 +309,10 @@ TEST_F(BreakpointTable, OneOfSeveralAtTheSamePlaceIsMeant) {
 TEST_F(BreakpointTable, ATemporaryOneIsOfItsTaskAndDepth) {
     const u64 task = add_process(100, "one"), other = add_process(200, "two");
     current = task;
-    EXPECT_FALSE(table->has_temporary());
-    EXPECT_EQ(table->set_temporary(vcpu, first, task, 0x1000), u32{RS_OK});
-    EXPECT_TRUE(table->has_temporary());
+    EXPECT_EQ(table->temporary(), nullptr);
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = first, .task = task, .stack = 0x1000}),
+              u32{RS_OK});
+    EXPECT_NE(table->temporary(), nullptr);
     table->insert(vcpu);
     backend.registers[RS_FULL_RSP] = 0xff8;  // deeper: a recursion
     EXPECT_EQ(hit(first), BreakpointHit::kPassed);
@@ -321,27 +322,28 @@ TEST_F(BreakpointTable, ATemporaryOneIsOfItsTaskAndDepth) {
     current = task;
     EXPECT_EQ(hit(first), BreakpointHit::kTemporary);
     table->forget_temporary();
-    EXPECT_FALSE(table->has_temporary());
+    EXPECT_EQ(table->temporary(), nullptr);
     EXPECT_EQ(byte(kFirst), kCode);
     EXPECT_EQ(change(RS_BREAKPOINT_NEXT, 0), u32{RS_ERR_NO_BREAKPOINT});
 }
 
 TEST_F(BreakpointTable, OnlyOneIsTemporaryAndItsAddressIsLookedAt) {
-    EXPECT_EQ(table->set_temporary(vcpu, first, current, 0), u32{RS_OK});
-    EXPECT_EQ(table->set_temporary(vcpu, kSecond.value(), current, 0), u32{RS_OK});
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = first, .task = current}), u32{RS_OK});
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = kSecond.value(), .task = current}),
+              u32{RS_OK});
     table->insert(vcpu);
     EXPECT_EQ(byte(kFirst), kCode);
     EXPECT_EQ(byte(kSecond), kInt3);
     table->remove();
-    EXPECT_EQ(table->set_temporary(vcpu, 0xffff'c900'dead'0000, current, 0),
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = 0xffff'c900'dead'0000, .task = current}),
               u32{RS_ERR_BAD_ADDRESS});
-    EXPECT_FALSE(table->has_temporary());
+    EXPECT_EQ(table->temporary(), nullptr);
 }
 
 /// A breakpoint of the user's that is not meant here does not keep the step from ending here.
 TEST_F(BreakpointTable, AStepEndsWhereTheUserHasOneForSomebodyElse) {
     const u32 id = set(first, RS_ANY, RS_ANY, 5);
-    EXPECT_EQ(table->set_temporary(vcpu, first, current, 0), u32{RS_OK});
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = first, .task = current}), u32{RS_OK});
     table->insert(vcpu);
     EXPECT_EQ(hit(first), BreakpointHit::kTemporary);
     set(first);  // and one that is meant: it is the user's hit
@@ -349,6 +351,40 @@ TEST_F(BreakpointTable, AStepEndsWhereTheUserHasOneForSomebodyElse) {
     u32 which = 0;
     EXPECT_EQ(hit(first, &which), BreakpointHit::kHit);
     EXPECT_EQ(which, id + 1);
+}
+
+TEST_F(BreakpointTable, ARunEndsInItsProcessOrThread) {  // .process pid, .thread tid
+    const u64 one = add_process(100, "one"), two = add_process(200, "two");
+    const u64 thread = add_thread(two, 201, "thread");
+    set(first, RS_ANY, 100);  // passed by those who are waited for
+    const Breakpoint wanted[] = {{.process_id = 200, .address = first},
+                                 {.thread_id = 201, .address = first}};
+    for (const Breakpoint& end : wanted) {
+        ASSERT_EQ(table->set_temporary(vcpu, end), u32{RS_OK});
+        table->insert(vcpu);
+        current = one;
+        EXPECT_EQ(hit(first), BreakpointHit::kHit);
+        current = two;
+        EXPECT_EQ(hit(first),
+                  end.process_id == 200 ? BreakpointHit::kTemporary : BreakpointHit::kPassed);
+        current = thread;
+        EXPECT_EQ(hit(first), BreakpointHit::kTemporary);
+    }
+}
+
+TEST_F(BreakpointTable, CodeCanBeReadAsItIsWithoutThem) {
+    set(first + 0x10);
+    table->insert(vcpu);
+    u8 code[4];
+    for (const u64 from : {first + 0x10, first + 0xd}) {
+        std::memcpy(code, guest.at(Gva{from}), sizeof code);
+        table->hide(from, code);
+        EXPECT_EQ(std::count(code, code + sizeof code, kCode), 4) << from;
+    }
+    table->remove();
+    code[0] = 1;
+    table->hide(first + 0x10, code);
+    EXPECT_EQ(code[0], 1);
 }
 
 // ---- processes ----
@@ -375,7 +411,8 @@ TEST_F(BreakpointTable, AUserAddressIsOfTheProcessItWasSetIn) {
     const Process mine = add_user(100, one), other = add_user(200, two);
     run(mine);
     set(kUser.value());
-    EXPECT_EQ(table->set_temporary(vcpu, kUser.value() + 1, current, 0), u32{RS_OK});
+    EXPECT_EQ(table->set_temporary(vcpu, {.address = kUser.value() + 1, .task = current}),
+              u32{RS_OK});
     run(other);
     table->insert(vcpu);
     EXPECT_EQ(*guest.host(two), kCode);

@@ -13,7 +13,7 @@ using event::ImageBuilder;
 using std::chrono::milliseconds;
 using test::ScriptBuilder;
 
-constexpr u32 kInvalid = 22, kTooBig = 7, kBusy = 16;
+constexpr u32 kInvalid = 22, kTooBig = 7, kBusy = 16, kFault = 14;
 
 ImageBuilder breaking(u8 vector = 0x25) {
     return ImageBuilder{}.vector(vector).action(RS_ACT_BREAK, {}).command("!interrupt 25");
@@ -357,7 +357,14 @@ TEST_F(Debuggee, MalformedRequestsOfEveryNumberAreRefused) {
     rs_run run = {};
     run.left = RS_MAX_LEFT_ON_STACK + 1;
     EXPECT_EQ(debugger->request(RS_NR_RUN, run), kInvalid);
-    EXPECT_EQ(debugger->go(RS_RUN_STEP_OUT + 1), kInvalid);
+    run = {};
+    run.id = 1;
+    EXPECT_EQ(debugger->request(RS_NR_RUN, run), kInvalid);
+    EXPECT_EQ(debugger->go(RS_RUN_TO_THREAD + 1), kInvalid);
+    run.how = RS_RUN_TO_THREAD;
+    run.until = 0x1000;  // where nothing is
+    EXPECT_EQ(debugger->request(RS_NR_RUN, run), kFault);
+    EXPECT_EQ(run.error, u32{RS_ERR_BAD_ADDRESS});
     expect_standing();
     EXPECT_EQ(debugger->go(), 0u);
     expect_running();

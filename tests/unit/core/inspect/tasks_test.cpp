@@ -140,12 +140,58 @@ TEST_F(InspectTasks, FindsTheMemoryOfAProcessWhoseFirstThreadHasEnded) {
 }
 
 TEST_F(InspectTasks, RefusesWhatIsMalformed) {
-    tasks(3);
+    tasks(5);
     EXPECT_EQ(result, u32{RS_ERR_BAD_IMAGE});
     request = {};
-    request.reserved = 1;
+    request.task = 1;
     go_on(0);
     EXPECT_EQ(result, u32{RS_ERR_BAD_IMAGE});
+}
+
+TEST_F(InspectTasks, FindsOneThread) {
+    add_process(1, "init");
+    const u64 leader = add_process(9, "p");
+    const u64 thread = add_thread(leader, 10, "t");
+    EXPECT_EQ(tasks(RS_TASKS_ONE, 10).at(0).task, thread);
+    EXPECT_EQ(tasks(RS_TASKS_ONE, 9).at(0).task, leader);
+    EXPECT_EQ(tasks(RS_TASKS_ONE, 0).at(0).task, kInitTask);
+    EXPECT_TRUE(tasks(RS_TASKS_ONE, 11).empty());
+    EXPECT_EQ(result, u32{RS_ERR_BAD_PID});
+    // By its address, if that is one.
+    request = {.which = RS_TASKS_ONE, .task = thread};
+    EXPECT_EQ(pids(go_on(0)), Pids{10});
+    for (const u64 bad : {thread + 8, u64{1}, kDirectMap}) {
+        request = {.which = RS_TASKS_ONE, .task = bad};
+        EXPECT_TRUE(go_on(0).empty()) << bad;
+        EXPECT_EQ(result, u32{RS_ERR_BAD_PID}) << bad;
+    }
+}
+
+TEST_F(InspectTasks, TellsWhatEachCoreRuns) {
+    const u64 task = add_process(7, "busy");
+    u64 other_current = task;
+    vcpu::Vcpu other, offline;
+    other.current_slot = offline.current_slot = &other_current;
+    vcpu.is_virtualized = other.is_virtualized = true;
+    machine->core_count = 4;
+    machine->vcpus[0] = &other;
+    machine->vcpus[1] = &vcpu;
+    machine->vcpus[2] = &offline;
+    const auto all = tasks(RS_TASKS_ON_CORES);
+    ASSERT_EQ(all.size(), 4u);
+    EXPECT_EQ(all[0].task, task);
+    EXPECT_EQ(all[0].pid, 7u);
+    EXPECT_EQ(all[1].task, kInitTask);
+    EXPECT_EQ(all[2].task, 0u);
+    EXPECT_EQ(all[3].task, 0u);
+    // Core by core.
+    EXPECT_EQ(tasks(RS_TASKS_ON_CORES, RS_ANY, 3).size(), 3u);
+    EXPECT_EQ(request.next, 3u);
+    EXPECT_EQ(go_on(request.next).size(), 1u);
+    EXPECT_TRUE(go_on(~u64{0}).empty());
+    // A task that cannot be read.
+    other_current = 0x1234;
+    EXPECT_EQ(tasks(RS_TASKS_ON_CORES).at(0).task, 0u);
 }
 
 }  // namespace

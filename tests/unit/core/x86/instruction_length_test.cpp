@@ -61,5 +61,33 @@ TEST(InstructionLength, AgreesWithAnotherDecoderIn32BitMode) {
     compare(false);
 }
 
+u32 nop(std::initializer_list<u8> bytes, bool is_64_bit = true) {
+    const std::vector<u8> code{bytes};
+    return nop_length(code.data(), u32(code.size()), is_64_bit);
+}
+
+TEST(NopLength, KnowsTheFormsThatFillCode) {  // SDM vol. 2 "NOP", table 4-12
+    EXPECT_EQ(nop({0x90}), 1u);
+    EXPECT_EQ(nop({0x66, 0x90}), 2u);
+    EXPECT_EQ(nop({0x0f, 0x1f, 0x00}), 3u);
+    EXPECT_EQ(nop({0x0f, 0x1f, 0x40, 0x00}), 4u);
+    EXPECT_EQ(nop({0x0f, 0x1f, 0x44, 0x00, 0x00}), 5u);
+    EXPECT_EQ(nop({0x66, 0x0f, 0x1f, 0x44, 0x00, 0x00}), 6u);
+    EXPECT_EQ(nop({0x0f, 0x1f, 0x80, 0, 0, 0, 0}), 7u);
+    EXPECT_EQ(nop({0x66, 0x0f, 0x1f, 0x84, 0x00, 0, 0, 0, 0}), 9u);
+    EXPECT_EQ(nop({0x90, 0x55}, false), 1u);
+}
+
+TEST(NopLength, IsNoneOfWhatDoesSomething) {
+    EXPECT_EQ(nop({0x41, 0x90}), 0u);              // xchg r8d, eax
+    EXPECT_EQ(nop({0xf3, 0x90}), 0u);              // pause
+    EXPECT_EQ(nop({0xf3, 0x0f, 0x1e, 0xfa}), 0u);  // endbr64
+    EXPECT_EQ(nop({0x0f, 0x1f, 0x48, 0x00}), 0u);  // reserved
+    EXPECT_EQ(nop({0xcc, 0x1f, 0x44, 0x00, 0x00}), 0u);
+    EXPECT_EQ(nop({0x0f, 0x1f, 0x44, 0x00}), 0u);  // not all of it
+    EXPECT_EQ(nop({0x66}), 0u);
+    EXPECT_EQ(nop({}), 0u);
+}
+
 }  // namespace
 }  // namespace ringside::x86
