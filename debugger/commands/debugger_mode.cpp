@@ -29,7 +29,7 @@ constexpr milliseconds kStepPatience{60'000};
 
 /// By RS_HALT_*.
 constexpr std::string_view kHaltReasons[] = {"unknown", "event",      "script", "request",
-                                             "step",    "breakpoint", "switch"};
+                                             "step",    "breakpoint", "switch", "task"};
 
 std::string_view stage_word(const rs_halt& halt) {
     return halt.stage == RS_STAGE_POST ? "post" : "pre";
@@ -312,15 +312,9 @@ Outcome run_core(Session& session, const Invocation& invocation) {
         session.show_place(fmt::format("operating core is now 0x{:x}\n", number.value));
         return Outcome::kOk;
     }
-    session.expect_halt();
-    const auto switched = session.debuggee().switch_core(static_cast<u32>(number.value));
-    if (!switched) {
-        session.keep_halt();
-        if (switched.failure().code == RS_ERR_BAD_CORE)
-            return session.fail(invocation, {"no such core", word.begin, {}});
-        return session.request_failed(switched.failure());
-    }
-    if (const Outcome done = session.await_halt(kPausePatience, false); done != Outcome::kOk)
+    const Outcome done =
+        session.switch_core(invocation, static_cast<u32>(number.value), word.begin);
+    if (done != Outcome::kOk)
         return done;
     session.show_place(fmt::format("operating core is now 0x{:x}\n", session.halt().core));
     return Outcome::kOk;
@@ -620,6 +614,18 @@ Outcome Session::connect_debug(const debuggee::DebugOptions& options) {
     if (has_halt_news_)
         return await_halt({});
     return environment_.waits_for_halts() ? await_halt({}) : Outcome::kOk;
+}
+
+Outcome Session::switch_core(const Invocation& invocation, u32 core,
+                             std::optional<std::size_t> place) {
+    expect_halt();
+    const auto switched = debuggee_.switch_core(core);
+    if (switched)
+        return await_halt(kPausePatience, false);
+    keep_halt();
+    if (switched.failure().code == RS_ERR_BAD_CORE)
+        return fail(invocation, {"no such core", place, {}});
+    return request_failed(switched.failure());
 }
 
 Outcome Session::let_run(const rs_run& request) {

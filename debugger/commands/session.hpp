@@ -136,6 +136,13 @@ public:
     /// Waits until the machine has halted, and shows where. Ctrl+C halts it.
     /// @param limit  of the wait; none: as long as it takes
     Outcome await_halt(std::optional<std::chrono::milliseconds> limit, bool shows = true);
+    /// How long a halt is waited for that may be long in coming: without end at the prompt.
+    std::optional<std::chrono::milliseconds> halt_patience() const {
+        return environment_.waits_for_halts() ? std::nullopt : std::optional{halt_patience_};
+    }
+    /// Has another core of the halted machine operate; shows nothing.
+    /// @param place  in the command, where that core is named
+    Outcome switch_core(const Invocation& invocation, u32 core, std::optional<std::size_t> place);
     /// How the machine halted last.
     const rs_halt& halt() const { return halt_; }
     /// Before what makes the machine halt anew, and when it does not after all.

@@ -161,7 +161,7 @@ public:
     /// Makes the machine whose device this is a debuggee, or with kind 0 ends that.
     Reply<rs_prepare> prepare(const rs_prepare& request);
     /// Lets a halted machine go on; a step's end is told by on_halt().
-    /// @param request  how, until and left
+    /// @param request  how, until, left and id
     Reply<rs_run> run(const rs_run& request);
     /// Has a running one halt, which on_halt() tells.
     Reply<rs_pause> pause();
@@ -224,8 +224,10 @@ public:
     /// Tasks as root mode finds them in the kernel's lists, in the lists' order.
     /// @param which       RS_TASKS_*
     /// @param process_id  whose threads, for RS_TASKS_THREADS; RS_ANY: of the current process;
-    ///                    c000001e if there is none
-    Reply<std::vector<rs_task>> tasks(std::uint32_t which, std::uint32_t process_id = RS_ANY);
+    ///                    c000001e if there is none; the thread itself, for RS_TASKS_ONE
+    /// @param task        address of its task_struct instead
+    Reply<std::vector<rs_task>> tasks(std::uint32_t which, std::uint32_t process_id = RS_ANY,
+                                      std::uint64_t task = 0);
     /// Names of the kernel and its modules that match, ascending addresses. Needs no vmm.
     /// @param pattern  of the name, with '*' and '?'; "module!pattern", "*!pattern" for all
     /// modules;

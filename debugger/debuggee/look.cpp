@@ -177,7 +177,8 @@ Reply<rs_page_walk> Debuggee::page_walk(std::uint64_t address, std::uint32_t pro
     return walk;
 }
 
-Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t process_id) {
+Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t process_id,
+                                            std::uint64_t task) {
     std::vector<rs_task> tasks;
     std::uint64_t next = 0;
     for (int attempts = 1;;) {
@@ -188,6 +189,7 @@ Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t p
         header.which = which;
         header.process_id = process_id;
         header.next = next;
+        header.task = task;
         std::memcpy(image.data(), &header, sizeof(header));
         const auto done = request(RS_IOC_TASKS, image);
         header = read_at<rs_tasks>(image);

@@ -41,7 +41,8 @@ struct EventRecord {
 
 /// Where and why a machine halted, or which core is looked at now.
 struct HaltRecord {
-    std::string_view reason;  ///< "event", "script", "request", "step", "breakpoint", "switch"
+    std::string_view
+        reason;  ///< "event", "script", "request", "step", "breakpoint", "switch", "task"
     std::uint32_t core = 0;
     std::uint32_t pid = 0;
     std::uint32_t tid = 0;

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from fake_debuggee import EVENT, NR_PAUSE, NR_SETTINGS, POST, FakeDebuggee
+from fake_debuggee import EVENT, NR_PAUSE, NR_SETTINGS, NR_SWITCH_CORE, POST, TASK, FakeDebuggee
 from terminal import run
 
 CONNECTED = ("waiting for a debuggee ...\n"
@@ -267,3 +267,50 @@ def test_the_intro_of_debugger_mode_needs_a_lab(home):
     assert result.stderr.startswith("err, no lab named 'nosuch' is running\n")
     for wrong in ("5s", "0x5", "-1"):
         assert run(home, "--wait", wrong).returncode == 2
+
+
+SWITCHED = "notice: this command lets the debuggee run for a moment\n"
+RUN_TO_PROCESS, RUN_TO_THREAD = 5, 6
+
+
+@pytest.mark.parametrize("command, text, run_to", [
+    (".process pid 1ddc", "process 1ddc", (RUN_TO_PROCESS, 0x1ddc)),
+    (".thread tid 1ddd", "thread 1ddd of process 1ddc", (RUN_TO_THREAD, 0x1ddd)),
+])
+def test_a_halted_machine_runs_until_a_task_does(home, debuggee, command, text, run_to):
+    one = debuggee({"reason": TASK, "core": 1, "pid": 0x1ddc, "tid": 0x1ddd})
+    one.tasks = [(1, 1), (0x1ddc, 0x1ddc), (0x1ddc, 0x1ddd)]
+    one.on_cores = [(1, 1), (0, 0)]
+    result = run(home, *commands(one, command, "~"))
+    assert result.stderr == SWITCHED  # CMD-1
+    assert result.stdout == f"{CONNECTED}{PLACE}now in {text}\n{PLACE}operating core: 0x1\n"
+    assert result.returncode == 0
+    assert one.runs[0] == (run_to[0], 0xffffffff81200000, run_to[1])
+
+
+def test_a_task_that_runs_already_is_switched_to(home, debuggee):
+    one = debuggee()
+    one.tasks = [(5, 5), (5, 6)]
+    one.on_cores = [(0, 0), (5, 6)]
+    result = run(home, *commands(one, ".process pid 5", ".process pid 5"))
+    assert result.stderr == ""
+    assert result.stdout == f"{CONNECTED}{PLACE}" + f"now in process 5\n{PLACE}" * 2
+    assert one.requests.count(NR_SWITCH_CORE) == 1
+    assert one.runs == []
+
+
+def test_another_halt_ends_the_waiting_for_a_task(home, debuggee):
+    one = debuggee(BREAK)
+    one.tasks = [(5, 5)]
+    result = run(home, *commands(one, ".process pid 5", "~"))
+    assert result.stdout.endswith(f"{PLACE}event 0x3 triggered (pre)\n{PLACE}operating core: 0x1\n")
+    assert result.stderr == SWITCHED + "notice: process 5 has not run meanwhile\n"
+
+
+def test_a_task_that_does_not_run_ends_it_with_5(home, debuggee):
+    one = debuggee(None)
+    one.tasks = [(5, 5)]
+    result = run(home, "--wait", "1", *commands(one, ".thread tid 5", "~"))
+    assert result.stderr == SWITCHED + ("err, the debuggee did not halt within 1 s\n"
+                                        "hint: 'pause' or Ctrl+C halts it\n")
+    assert result.returncode == 5

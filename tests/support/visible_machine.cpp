@@ -183,9 +183,13 @@ private:
                         : machine_.tasks.empty()   ? RS_ANY
                                                    : machine_.tasks[0].tgid;
         for (const rs_task& task : machine_.tasks) {
-            const bool is_wanted = tasks.which == RS_TASKS_CURRENT     ? &task == &machine_.tasks[0]
-                                   : tasks.which == RS_TASKS_PROCESSES ? task.pid == task.tgid
-                                                                       : task.tgid == pid;
+            const bool is_wanted =
+                tasks.which == RS_TASKS_CURRENT || tasks.which == RS_TASKS_ON_CORES
+                    ? &task == &machine_.tasks[0]
+                : tasks.which == RS_TASKS_PROCESSES              ? task.pid == task.tgid
+                : tasks.which == RS_TASKS_ONE && tasks.task != 0 ? task.task == tasks.task
+                : tasks.which == RS_TASKS_ONE                    ? task.pid == pid
+                                                                 : task.tgid == pid;
             if (!is_wanted || (tasks.count + 1) * sizeof(task) > data.size())
                 continue;
             std::memcpy(data.data() + tasks.count++ * sizeof(task), &task, sizeof(task));

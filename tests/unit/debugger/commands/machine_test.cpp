@@ -223,6 +223,42 @@ TEST_F(TaskCommands, ListProcessesAndThreads) {
               "hint: '.process list' shows them\n");
 }
 
+TEST_F(TaskCommands, AreInTheTaskThatRuns) {
+    halt();
+    // It stands there already: nothing has to run.
+    EXPECT_THAT(run(".process pid 1ddc"), StartsWith("now in process 1ddc\n"));
+    EXPECT_THAT(run(".process process ffff8880`01234000"), StartsWith("now in process 1ddc\n"));
+    EXPECT_THAT(run(".thread tid 1ddd"), StartsWith("now in thread 1ddd of process 1ddc\n"));
+    EXPECT_THAT(run(".thread thread ffff8880`01234000+1000"),
+                StartsWith("now in thread 1ddd of process 1ddc\n"));
+}
+
+TEST_F(TaskCommands, FindWhoIsToRun) {
+    halt();
+    EXPECT_EQ(fail(".process pid 5"),
+              "err, no such process\n.process pid 5\n             ^\n"
+              "hint: '.process list' shows them; numbers are hex, prefix 0n for decimal\n");
+    EXPECT_EQ(fail(".process pid 1ddd"),
+              "err, no such process\n.process pid 1ddd\n             ^\n"
+              "hint: it is a thread of process 1ddc: '.thread tid 1ddd'\n");
+    EXPECT_EQ(fail(".process process ffff888001235000"),
+              "err, no process has its task_struct at ffff8880`01235000\n"
+              ".process process ffff888001235000\n                 ^\n"
+              "hint: it is a thread of process 1ddc: '.thread tid 1ddd'\n");
+    EXPECT_EQ(fail(".thread tid 5"),
+              "err, no such thread\n.thread tid 5\n            ^\n"
+              "hint: '.thread list' shows them; numbers are hex, prefix 0n for decimal\n");
+    EXPECT_EQ(fail(".thread thread 0"),
+              "err, no thread has its task_struct at 00000000`00000000\n"
+              ".thread thread 0\n               ^\n"
+              "hint: '.thread list' shows where each has its task_struct\n");
+    EXPECT_THAT(fail(".process pid xyz"), StartsWith("err, bad pid 'xyz'\n"));
+    EXPECT_THAT(fail(".thread tid 100000000"), StartsWith("err, "));
+    // This kernel's symbols do not have what every switch goes through.
+    EXPECT_THAT(fail(".process pid 2"),
+                StartsWith("err, this kernel does not tell where it switches tasks\n"));
+}
+
 TEST_F(TaskCommands, RefuseWrongWords) {
     connect_and_load();
     EXPECT_THAT(fail(".process all"), StartsWith("err, wrong use of '.process'\n"));
@@ -230,6 +266,18 @@ TEST_F(TaskCommands, RefuseWrongWords) {
     EXPECT_THAT(fail(".thread list all"), StartsWith("err, wrong use of '.thread'\n"));
     EXPECT_THAT(fail(".thread process 1000"), StartsWith("err, wrong use of '.thread'\n"));
     EXPECT_THAT(fail(".thread list process"), StartsWith("err, wrong use of '.thread'\n"));
+    EXPECT_THAT(fail(".process list all"), StartsWith("err, wrong use of '.process'\n"));
+    EXPECT_THAT(fail(".process list pid 2"), StartsWith("err, wrong use of '.process'\n"));
+    EXPECT_THAT(fail(".thread tid 2 process 3"), StartsWith("err, wrong use of '.thread'\n"));
+    for (const char* command :
+         {".process pid 2", ".process process 1000", ".thread tid 2", ".thread thread 1000"})
+        EXPECT_EQ(fail(command), "err, only in Debugger Mode, while the debuggee is halted\n")
+            << command;
+    EXPECT_THAT(fail(".process pid"), StartsWith("err, wrong use of '.process'\n"));
+    session_.set_halted(true);
+    EXPECT_THAT(fail(".process pid 2 3"), StartsWith("err, wrong use of '.process'\n"));
+    EXPECT_THAT(fail(".process pid 2 process 3"), StartsWith("err, wrong use of '.process'\n"));
+    session_.set_halted(false);
     run("unload");
     for (const char* command : {".process", ".process list", ".thread", "rdmsr 10", "wrmsr 10 1",
                                 "!apic", "!ioapic", "!pte 1000", "!va2pa 1000", "!pa2va 1000"})
