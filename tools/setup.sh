@@ -26,6 +26,7 @@ build  nlohmann-json3-dev  reads QEMU's control protocol
 build  zlib1g-dev         CRC-32 of the frames on a link
 build  llvm-14-dev        the assembler
 build  libzydis-dev       the disassembler
+build  libelf-dev         symbols of programs and modules
 build  libtomlplusplus-dev  reads and writes the user's settings
 build  libgtest-dev       unit tests (the release preset configures them)
 build  libgmock-dev       unit tests: matchers

@@ -72,7 +72,7 @@ std::optional<std::string> resolve_symbols(Session& session, const Invocation& i
                     outcome = Outcome::kFailed;
                     return std::nullopt;
                 }
-                const auto address = session.debuggee().address_of(kernel_name(name));
+                const auto address = address_of_name(session, name);
                 if (!address) {
                     outcome = address.failure().code == RS_ERR_NO_SYMBOL
                                   ? session.fail(invocation,

@@ -49,7 +49,7 @@ std::optional<std::vector<language::CompileOutput>> compile_actions(Session& ses
     std::vector<language::CompileOutput> scripts;
     // A global that one block assigns is known to the next.
     std::vector<language::KnownGlobal> globals = session.known_globals();
-    const DebuggeeSymbols symbols{session.debuggee()};
+    const DebuggeeSymbols symbols{session};
     for (EventBlock& block : command.actions) {
         if (block.kind == BlockKind::kAsmCode &&
             !assemble_block(session, invocation, block, RS_MAX_ACTION_BYTES,

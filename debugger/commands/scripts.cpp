@@ -45,7 +45,7 @@ Outcome run_locally(Session& session, std::string_view text, u64& value) {
 
 Outcome run_in_root_mode(Session& session, std::string_view text, u64& value) {
     const std::vector<language::KnownGlobal> globals = session.known_globals();
-    const DebuggeeSymbols symbols{session.debuggee()};
+    const DebuggeeSymbols symbols{session};
     const auto script = language::compile(
         text,
         {.known_globals = globals, .symbols = &symbols, .load_file = language::script_files({})});

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "commands/added_symbols.hpp"
 #include "commands/event_scripts.hpp"
 #include "commands/problem.hpp"
 #include "commands/processes.hpp"
@@ -88,6 +89,8 @@ public:
     output::Outputs& outputs() { return outputs_; }
     /// Those of the debuggee that the user works with.
     Processes& processes() { return processes_; }
+    /// Symbols of files the user has named.
+    AddedSymbols& added_symbols() { return added_symbols_; }
     /// Runs scripts while there is no hypervisor to do it.
     language::Evaluator& evaluator() { return evaluator_; }
     /// Global script variables assigned since the hypervisor was loaded.
@@ -228,6 +231,7 @@ private:
     EventScripts event_scripts_;
     output::Outputs outputs_;
     Processes processes_;
+    AddedSymbols added_symbols_;
     Settings settings_;
     unsigned script_depth_ = 0;
     bool stops_at_failure_ = false;

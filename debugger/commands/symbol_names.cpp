@@ -60,20 +60,26 @@ std::string kernel_name(std::string_view name) {
 }
 
 AddressNames::AddressNames(Session& session)
-    : debuggee_{session.debuggee()},
-      is_on_{session.settings().is_on(Setting::kAddressConversion)} {}
+    : session_{session}, is_on_{session.settings().is_on(Setting::kAddressConversion)} {}
 
 const SymbolPlace* AddressNames::at(u64 address) {
-    if (!is_on_ || address < kKernelHalf)
+    if (!is_on_)
         return nullptr;
     auto known = known_.find(address);
-    if (known == known_.end()) {
-        const auto symbol = debuggee_.symbol_at(address);
-        known =
-            known_.emplace(address, symbol ? std::optional{parse_symbol(*symbol)} : std::nullopt)
-                .first;
-    }
+    if (known == known_.end())
+        known = known_.emplace(address, ask(address)).first;
     return known->second ? &*known->second : nullptr;
+}
+
+std::optional<SymbolPlace> AddressNames::ask(u64 address) {
+    if (const auto added = session_.added_symbols().at(address))
+        return SymbolPlace{.name = fmt::format("{}!{}", added->file.module, added->symbol.name),
+                           .offset = address - added->symbol.address,
+                           .size = added->symbol.size};
+    if (address < kKernelHalf)
+        return std::nullopt;
+    const auto symbol = session_.debuggee().symbol_at(address);
+    return symbol ? std::optional{parse_symbol(*symbol)} : std::nullopt;
 }
 
 std::string AddressNames::text(u64 address) {
@@ -85,8 +91,14 @@ SymbolNamer AddressNames::namer() {
     return [this](u64 address) { return text(address); };
 }
 
+debuggee::Reply<u64> address_of_name(Session& session, std::string_view name) {
+    if (const auto added = session.added_symbols().find(name))
+        return *added;
+    return session.debuggee().address_of(kernel_name(name));
+}
+
 std::optional<u64> DebuggeeSymbols::find_symbol(std::string_view name) const {
-    const auto address = debuggee_.address_of(kernel_name(name));
+    const auto address = address_of_name(session_, name);
     return address ? std::optional<u64>{*address} : std::nullopt;
 }
 

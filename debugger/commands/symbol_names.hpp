@@ -44,19 +44,24 @@ public:
     SymbolNamer namer();
 
 private:
-    debuggee::Debuggee& debuggee_;
+    std::optional<SymbolPlace> ask(u64 address);
+
+    Session& session_;
     bool is_on_;
     std::map<u64, std::optional<SymbolPlace>> known_;
 };
 
+/// Where "module!name" stands: the user's own, else the debuggee's; c000100d if nowhere.
+debuggee::Reply<u64> address_of_name(Session& session, std::string_view name);
+
 /// `module!name` of scripts.
 class DebuggeeSymbols final : public language::SymbolResolver {
 public:
-    explicit DebuggeeSymbols(debuggee::Debuggee& debuggee) : debuggee_{debuggee} {}
+    explicit DebuggeeSymbols(Session& session) : session_{session} {}
     std::optional<u64> find_symbol(std::string_view name) const override;
 
 private:
-    debuggee::Debuggee& debuggee_;
+    Session& session_;
 };
 
 }  // namespace ringside::commands

@@ -56,9 +56,11 @@ Outcome run_examine(Session& session, const Invocation& invocation) {
                                          mark + 1 == word.text.size() && mark != 0
                                              ? "a '*' behind the '!' stands for all its names"
                                              : ""});
-    const auto symbols = session.debuggee().symbols(word.text);
+    auto symbols = session.debuggee().symbols(word.text);
     if (!symbols)
         return session.request_failed(symbols.failure());
+    std::ranges::copy(session.added_symbols().matching(word.text), std::back_inserter(*symbols));
+    std::ranges::stable_sort(*symbols, {}, &debuggee::Symbol::address);
     if (symbols->empty())
         return session.fail(
             invocation,
@@ -120,16 +122,62 @@ Outcome run_modules(Session& session, const Invocation& invocation) {
     return Outcome::kOk;
 }
 
+/// '.sym add base A path P'.
+Outcome add_file(Session& session, const Invocation& invocation) {
+    const auto parts = Parts::split(session, invocation, {"base", "path"});
+    if (!parts)
+        return Outcome::kFailed;
+    const std::span<const Token> base = parts->behind("base"), path = parts->behind("path");
+    if (parts->front().size() != 1 || base.empty() || path.size() != 1)
+        return session.wrong_use(invocation, parts->front().size() > 1 ? &parts->front()[1]
+                                             : path.size() > 1         ? &path[1]
+                                                                       : nullptr);
+    u64 address = 0;
+    if (const Outcome known = evaluate(session, invocation, base, address); known != Outcome::kOk)
+        return known;
+    auto read = symbols::read_symbols(path[0].text, address);
+    if (const auto* const problem = std::get_if<std::string>(&read))
+        return session.fail(invocation, {*problem, path[0].begin, {}});
+    auto& file = std::get<symbols::SymbolFile>(read);
+    session.output().text(fmt::format("{} symbols of {} at {}\n", file.symbols.size(), file.module,
+                                      address_text(address)));
+    session.added_symbols().add(std::move(file));
+    return Outcome::kOk;
+}
+
+/// '.sym unload': what was added goes; the debuggee's own are asked for whenever they are needed.
+Outcome unload_files(Session& session, const Invocation& invocation) {
+    AddedSymbols& added = session.added_symbols();
+    if (added.files().empty())
+        return session.fail(invocation,
+                            {"no symbols were added", {}, "'.sym add' adds those of a file"});
+    u64 count = 0;
+    for (const symbols::SymbolFile& file : added.files())
+        count += file.symbols.size();
+    session.output().text(
+        fmt::format("{} symbols of {} modules unloaded\n", count, added.files().size()));
+    added.clear();
+    return Outcome::kOk;
+}
+
 Outcome run_symbol_tables(Session& session, const Invocation& invocation) {
     const Token& word = invocation.words[0];
+    if (same_word(word.text, "add"))
+        return add_file(session, invocation);
+    if (invocation.words.size() > 1)
+        return session.wrong_use(invocation, &invocation.words[1]);
+    if (same_word(word.text, "unload"))
+        return unload_files(session, invocation);
     const bool loads = same_word(word.text, "load") || same_word(word.text, "reload");
     if (!loads && !same_word(word.text, "table"))
         return session.wrong_use(invocation, &word);
     if (!session.require_connection(invocation))
         return Outcome::kFailed;
-    const auto modules = list_modules(session.debuggee());
+    auto modules = list_modules(session.debuggee());
     if (!modules)
         return session.request_failed(modules.failure());
+    for (const symbols::SymbolFile& file : session.added_symbols().files())
+        (*modules)[file.module].count += file.symbols.size();
     u64 total = 0;
     std::string text;
     for (const auto& [name, module] : *modules) {
@@ -165,14 +213,20 @@ constexpr CommandSpec kCommands[] = {
      .is_free_form = true,
      .run = run_modules},
     {.name = ".sym",
-     .syntax = ".sym table\n.sym load\n.sym reload",
-     .summary = "counts the symbols of each module",
-     .help = "Symbols are those of the debuggee's own table (/proc/kallsyms), asked for whenever\n"
-             "they are needed: 'load' and 'reload' only say how many there are now.\n\n"
-             "examples:\n    .sym table\n    .sym reload\n",
-     .keywords = "table load reload",
+     .syntax = ".sym table\n.sym load\n.sym reload\n.sym add base ADDR path FILE\n.sym unload",
+     .summary = "counts the symbols of each module, or adds those of a file",
+     .help =
+         "Symbols are those of the debuggee's own table (/proc/kallsyms), asked for whenever\n"
+         "they are needed: 'load' and 'reload' only say how many there are now.\n"
+         "'add' adds those of an ELF file on this side: a program, a library, a module. ADDR is\n"
+         "where it begins in the debuggee. 'unload' forgets what was added.\n\n"
+         "examples:\n    .sym table\n    .sym reload\n"
+         "    .sym add base 400000 path /bin/busybox\n"
+         "    .sym add base ffffffffc0401000 path \"/root/my module.ko\"\n"
+         "    .sym unload\n",
+     .keywords = "table load reload add base path unload",
      .least_words = 1,
-     .most_words = 1,
+     .is_free_form = true,
      .run = run_symbol_tables},
 };
 

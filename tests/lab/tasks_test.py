@@ -4,6 +4,7 @@ another one does."""
 
 import re
 
+from debuggee import BUILD
 from halted_test import busy, said
 from long_halt_test import HaltingSession
 
@@ -67,3 +68,22 @@ def test_a_breakpoint_comes_before_the_process_that_is_waited_for(lab_svm):
         assert f"now in process {pid}" in lines, lines
         session.finish("bc all", "g")
     assert lab_svm.answers()
+
+
+def test_symbols_of_files_name_what_runs(lab_svm):
+    """A program's, checked by where its process stands; a module's, checked against the kernel's."""
+    kick = BUILD / "tests/lab/kick/kick.ko"
+    lab_svm.kick("count")
+    known = dict(reversed(line.split()[:3:2]) for line in lab_svm.out("grep '\\[kick\\]' /proc/kallsyms").splitlines()
+                 if line.split()[1] in "tT")
+    base = min(int(address, 16) for address in known.values()) & ~0xfff
+    with busy(lab_svm, 1) as (pid,), HaltingSession(lab_svm) as session:
+        lines = said(session, f".process pid {pid}", f".sym add base 400000 path {BUILD}/tests/lab/bin/spin",
+                     f"bp spin!main pid {pid}", "bl")
+        assert any(line.endswith("spin!main") for line in lines), lines
+        session.do(f".sym add base {base:x} path {kick}")
+        shown = {line.split("!")[1]: line.split()[0].replace("`", "") for line in said(session, "x kick!*")
+                 if "kick!" in line}
+        same = [name for name, address in known.items() if shown.get(name) == address]
+        assert len(same) > 3 and len(same) == len(known.keys() & shown.keys()), (known, shown)
+        session.finish("bc all", "g")

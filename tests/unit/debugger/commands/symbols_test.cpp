@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // x, lm, .sym and the names of addresses.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
 #include "commands/symbol_names.hpp"
 #include "support/look_session.hpp"
 
@@ -69,8 +74,66 @@ TEST_F(SymbolCommands, AreCounted) {
     EXPECT_EQ(run(".sym table"), "nvme                     1\nvmlinux                  3\n");
     EXPECT_EQ(run(".sym load"), "4 symbols of 2 modules\n");
     EXPECT_EQ(run(".sym reload"), "4 symbols of 2 modules\n");
-    EXPECT_THAT(fail(".sym unload"), StartsWith("err, wrong use of '.sym'"));
+    EXPECT_EQ(fail(".sym unload"),
+              "err, no symbols were added\nhint: '.sym add' adds those of a file\n");
+    EXPECT_THAT(fail(".sym table all"), StartsWith("err, wrong use of '.sym'"));
     EXPECT_THAT(fail(".sym"), StartsWith("err, wrong use of '.sym'"));
+}
+
+/// A file with code where the kernel has no names, and where it has one.
+TEST_F(SymbolCommands, OfFilesAreAdded) {
+    const std::string path = testing::TempDir() + "my module-" + std::to_string(getpid());
+    std::ofstream{path + ".s"} << ".globl f\nf: .skip 8\n.size f, 8\nlast: ret\n";
+    ASSERT_EQ(std::system(("as -o '" + path + ".ko' '" + path + ".s'").c_str()), 0);
+    const std::string module = symbols::module_name(path + ".ko");
+    const std::string add = " path \"" + path + ".ko\"";
+    EXPECT_EQ(run(".sym add base 400000" + add),
+              "2 symbols of " + module + " at 00000000`00400000\n");
+    EXPECT_EQ(run("x " + module + "!*"),
+              "00000000`00400000  " + module + "!f\n00000000`00400008  " + module + "!last\n");
+    EXPECT_THAT(run("x *!f"), HasSubstr(module + "!f"));
+    AddressNames names{session_};
+    EXPECT_EQ(names.text(0x40'0004), module + "!f+0x4");
+    EXPECT_EQ(names.text(0x40'0008), module + "!last");
+    EXPECT_EQ(names.text(0x3f'ffff), "");
+    EXPECT_EQ(names.text(0x50'0000), "");
+    EXPECT_THAT(run(".sym table"), HasSubstr(module));
+    EXPECT_EQ(run(".sym load"), "6 symbols of 3 modules\n");
+    run("load vmm");
+    EXPECT_THAT(run("print " + module + "!last+2"), HasSubstr("40000a"));
+    EXPECT_THAT(run("? print(" + module + "!f);"), HasSubstr("400000"));
+    // Anew at another place, given by an expression; theirs comes before the kernel's.
+    run(".sym add" + add + " base vmlinux!schedule");
+    EXPECT_EQ(run("x " + module + "!f"), "ffffffff`81000000  " + module + "!f\n");
+    EXPECT_EQ(AddressNames{session_}.text(0xffff'ffff'8100'0004), module + "!f+0x4");
+    EXPECT_EQ(run(".sym unload"), "2 symbols of 1 modules unloaded\n");
+    EXPECT_EQ(AddressNames{session_}.text(0xffff'ffff'8100'0004), "vmlinux!schedule+0x4");
+    EXPECT_THAT(fail("x " + module + "!*"), StartsWith("err, no symbol matches"));
+    for (const char* ending : {".s", ".ko"})
+        unlink((path + ending).c_str());
+}
+
+TEST_F(SymbolCommands, OfFilesThatAreNoneAreRefused) {
+    EXPECT_EQ(fail(".sym add base 0 path /nonexistent/file"),
+              "err, cannot open /nonexistent/file: No such file or directory\n"
+              ".sym add base 0 path /nonexistent/file\n                     ^\n");
+    EXPECT_THAT(fail(".sym add base 0 path /etc/passwd"),
+                StartsWith("err, /etc/passwd is no ELF file\n"));
+    for (const char* command :
+         {".sym add", ".sym add base 0", ".sym add path /etc/passwd", ".sym add base 0 path",
+          ".sym add now base 0 path /etc/passwd", ".sym add base 0 path /etc/passwd /etc/group"})
+        EXPECT_THAT(fail(command), StartsWith("err, wrong use of '.sym'")) << command;
+    EXPECT_THAT(fail(".sym add base nonsense path /etc/passwd"),
+                StartsWith("err, no such symbol 'nonsense'"));
+}
+
+TEST(Patterns, StandForWhatTheyMean) {
+    EXPECT_TRUE(matches_pattern("*", ""));
+    EXPECT_TRUE(matches_pattern("a*c?", "abcbcd"));
+    EXPECT_TRUE(matches_pattern("*irq*", "free_irq"));
+    EXPECT_FALSE(matches_pattern("irq", "irqs"));
+    EXPECT_FALSE(matches_pattern("?", ""));
+    EXPECT_FALSE(matches_pattern("a*b", "acd"));
 }
 
 TEST_F(SymbolCommands, NeedAConnection) {
