@@ -22,6 +22,12 @@ bool has_link(Machine& machine) {
 /// pending NMI, and so do we.
 void sort_nmis(Vcpu& vcpu) {
     const u32 count = *const_cast<volatile u32*>(&vcpu.nmi_count);
+    if (vcpu.has_slept) [[unlikely]] {
+        // The link's interrupt may have come in one with the NMI that woke this core.
+        vcpu.has_slept = false;
+        if (count == vcpu.nmi_seen && has_link(*vcpu.machine))
+            (void)vcpu.machine->exits.tend_link(vcpu, true);
+    }
     if (count == vcpu.nmi_seen) [[likely]]
         return;
     const u32 taken = count - vcpu.nmi_seen;

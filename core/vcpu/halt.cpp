@@ -7,6 +7,8 @@
 #include "vcpu/watchdogs.hpp"
 #include "x86/instructions.hpp"
 
+extern "C" void rs_wait_for_nmi(const ringside::u32* nmi_count, ringside::u32 nmi_seen);
+
 namespace ringside::vcpu {
 namespace {
 
@@ -65,6 +67,33 @@ void wait_for_others(Vcpu& vcpu) {
     machine.halt.halted_tsc = x86::read_tsc();
 }
 
+/// Whether this core has nothing to do but to stand.
+bool only_stands(const Vcpu& vcpu, u32 generation) {
+    Halt& halt = vcpu.machine->halt;
+    return Word(halt.generation).load() == generation &&
+           Word(halt.operating_core).load() != vcpu.core;
+}
+
+/// Waits for an NMI, so that a processor that stands costs no power, and an emulator's none of its
+/// host's. Who changes the halt's words looks at is_asleep behind it, so one of the two sees the
+/// other.
+void sleep(Vcpu& vcpu, u32 generation) {
+    const u32 count = *const_cast<volatile u32*>(&vcpu.nmi_count);
+    // One of ours that has come is done with: whoever wants to wake this core sends another.
+    if (count != vcpu.nmi_seen && Word(vcpu.owed_nmi).exchange(0) != 0)
+        ++vcpu.nmi_seen;
+    vcpu.has_slept = true;
+    Word(vcpu.is_asleep).store(1);
+    if (only_stands(vcpu, generation))
+        rs_wait_for_nmi(&vcpu.nmi_count, count);
+    Word(vcpu.is_asleep).store(0, std::memory_order_relaxed);
+}
+
+void wake(Vcpu& other) {
+    if (Word(other.is_asleep).load() != 0 && Word(other.owed_nmi).exchange(1) == 0)
+        other.machine->apic.send_nmi(other.apic_id);
+}
+
 }  // namespace
 
 bool stands(const Machine& machine, u32 core) {
@@ -114,6 +143,8 @@ u64 stand_in_halt(Vcpu& vcpu) {
         stood_for.store(generation, std::memory_order_release);
         if (Word(halt.operating_core).load(std::memory_order_acquire) == vcpu.core)
             vcpu.machine->exits.operate(vcpu);
+        else
+            sleep(vcpu, generation);
         x86::compiler_barrier();
         generation = in_effect.load(std::memory_order_acquire);
     }
@@ -134,14 +165,19 @@ void end_halt(Vcpu& vcpu, bool only_here) {
     }
     std::atomic_ref<u64>(halt.resumed_tsc).store(x86::read_tsc());
     // Whoever takes it next finds it free only when nobody is told to stand any more.
-    Word(halt.generation).store(0, std::memory_order_release);
+    Machine& machine = *vcpu.machine;
+    Word(halt.generation).store(0);
     Word(halt.is_taken).store(0, std::memory_order_release);
+    for (u32 core = 0; core < machine.core_count; ++core)
+        if (core != vcpu.core && is_virtualized(machine.vcpus[core]))
+            wake(*machine.vcpus[core]);
 }
 
 bool hand_over_operation(Vcpu& vcpu, u32 core) {
     if (!stands(*vcpu.machine, core))
         return false;
-    Word(vcpu.machine->halt.operating_core).store(core, std::memory_order_release);
+    Word(vcpu.machine->halt.operating_core).store(core);
+    wake(*vcpu.machine->vcpus[core]);
     return true;
 }
 

@@ -86,6 +86,8 @@ struct Vcpu {
     u32 owed_nmi = 0;         ///< an NMI of ours is on its way: not 0 until it was seen
     u32 stands_for = 0;       ///< the ticket this core stood still for last
     u32 halted_for = 0;       ///< the halt this core stood in last
+    u32 is_asleep = 0;        ///< stands in a halt, and an NMI has to tell it when it is over
+    bool has_slept = false;   ///< NMIs came meanwhile that are done with
     bool has_stood = false;   ///< in a halt, since it was last looked at
     bool has_tended = false;  ///< the link, of whose NMI nobody has taken notice yet
     Step step = {};

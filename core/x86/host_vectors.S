@@ -33,6 +33,15 @@ rs_halt_begin:
 	jne rs_halt_end
 	sti
 	hlt
+	jmp rs_halt_end
+/* void rs_wait_for_nmi(const u32 *nmi_count, u32 nmi_seen): the same with interrupts off, until an
+ * NMI comes. */
+	.globl rs_wait_for_nmi
+	.type rs_wait_for_nmi, @function
+rs_wait_for_nmi:
+	cmp %esi, (%rdi)
+	jne rs_halt_end
+	hlt
 rs_halt_end:
 	cli
 	ret
@@ -136,7 +145,7 @@ rs_host_stubs:
 
 /*
  * NMI: only noted here; the polling points look at the count. Two stretches of code have looked and
- * are about to let the guest run or to halt: rs_halt goes on behind its HLT, the entry of a vendor
+ * are about to let the guest run or to halt: one that halts goes on behind its HLT, the entry of a vendor
  * that cannot hold NMIs back is begun anew, with the registers' save area as its stack.
  */
 .Lnmi:

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
+
 #include "x86/instructions.hpp"
 
 namespace ringside {
@@ -39,8 +41,13 @@ u64 read_msr(u32 msr) {
     return processor().msrs[msr];
 }
 void write_msr(u32 msr, u64 value) {
-    EXPECT_TRUE(processor().msrs.contains(msr)) << "#GP in root mode: WRMSR " << msr;
-    processor().msrs[msr] = value;
+    {
+        // Cores may be threads that send each other interrupts.
+        static std::mutex mutex;
+        const std::lock_guard guard{mutex};
+        EXPECT_TRUE(processor().msrs.contains(msr)) << "#GP in root mode: WRMSR " << msr;
+        processor().msrs[msr] = value;
+    }
     if (processor().on_write_msr)
         processor().on_write_msr(msr, value);
 }

@@ -38,6 +38,8 @@ public:
     std::function<u32(u64 address)> on_read_device;  ///< without it a device is plain memory
     std::function<void(u64 address, u32 value)> on_write_device;
     std::function<void(sandbox::Entry&)> on_user_code;  ///< runs what was entered
+    /// Halts until an NMI comes; without it nobody does.
+    std::function<void(const u32* nmi_count, u32 nmi_seen)> on_wait_for_nmi;
 
     std::vector<std::pair<u32, u64>> control_writes;  ///< CR number, value; oldest first
     std::string debug_port;                           ///< bytes written to port 0xe9

@@ -16,6 +16,7 @@ using ringside::test::FakeProcessor;
 extern "C" {
 ringside::s32 rs_take_interrupt();
 ringside::s32 rs_halt(const ringside::u32* nmi_count, ringside::u32 nmi_seen);
+void rs_wait_for_nmi(const ringside::u32* nmi_count, ringside::u32 nmi_seen);
 int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value);
 int rs_safe_write_msr(ringside::u32 msr, ringside::u64 value);
 int rs_safe_xsetbv(ringside::u32 index, ringside::u64 value);
@@ -40,6 +41,11 @@ ringside::s32 rs_take_interrupt() {
 }
 ringside::s32 rs_halt(const ringside::u32*, ringside::u32) {
     return -1;
+}
+void rs_wait_for_nmi(const ringside::u32* nmi_count, ringside::u32 nmi_seen) {
+    FakeProcessor* const processor = FakeProcessor::current();
+    if (processor && processor->on_wait_for_nmi)
+        processor->on_wait_for_nmi(nmi_count, nmi_seen);
 }
 int rs_safe_read_msr(ringside::u32 msr, ringside::u64* value) {
     FakeProcessor* const processor = FakeProcessor::current();

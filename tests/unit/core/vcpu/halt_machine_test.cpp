@@ -7,7 +7,9 @@
 
 #include "ringside/debug.h"
 #include "support/fake_machine.hpp"
+#include "support/fake_processor.hpp"
 #include "vcpu/halt.hpp"
+#include "x86/msr.hpp"
 
 namespace ringside::vcpu {
 namespace {
@@ -296,6 +298,95 @@ TEST(HaltMachine, AReasonEndsWithItsHalt) {
     other.join();
     const std::vector<std::pair<u32, bool>> wanted{{0, true}, {1, true}, {0, false}};
     EXPECT_EQ(seen, wanted);
+}
+
+/// Cores that wait for an NMI, which those that are sent bring to an end.
+struct SleepingCores {
+    explicit SleepingCores(Machines& of) : cores{of} {
+        processor.msrs[x86::IA32_X2APIC_ICR] = 0;
+        cores.machine->apic = {true, 0};
+        processor.on_write_msr = [this](u32, u64 command) { take_nmi(u32(command >> 32)); };
+        processor.on_wait_for_nmi = [this](const u32* nmi_count, u32 nmi_seen) {
+            ++waits;
+            const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+            while (std::atomic_ref<const u32>(*nmi_count).load() == nmi_seen) {
+                if (std::chrono::steady_clock::now() > limit) {
+                    ADD_FAILURE() << "nobody woke a core";
+                    return;
+                }
+                std::this_thread::yield();
+            }
+        };
+    }
+    void take_nmi(u32 apic_id) {
+        for (const auto& vcpu : cores.vcpus)
+            if (vcpu->apic_id == apic_id)
+                std::atomic_ref<u32>(vcpu->nmi_count).fetch_add(1);
+    }
+
+    Machines& cores;
+    test::FakeProcessor processor;
+    std::atomic<u32> waits = 0;
+};
+
+TEST(HaltMachine, CoresThatStandWaitForTheNmiThatEndsIt) {
+    constexpr u32 kHalts = 300;
+    Machines cores{4};
+    SleepingCores sleeping{cores};
+    u32 operated[4] = {};
+    cores.debugger = [&](Vcpu& vcpu) {
+        // Every other time from one core to the next, until the first has it again.
+        const bool goes_round = vcpu.machine->halt.halts % 2 == 0;
+        ++operated[vcpu.core];
+        if (goes_round && (vcpu.core != 0 || vcpu.halt_reason != nullptr)) {
+            vcpu.halt_reason = nullptr;
+            EXPECT_TRUE(hand_over_operation(vcpu, (vcpu.core + 1) % 4));
+        } else {
+            end_halt(vcpu, false);
+        }
+    };
+    for (const u32 core : {1u, 2u, 3u})
+        cores.run(core);
+    for (u32 i = 0; i < kHalts; ++i)
+        EXPECT_TRUE(cores.halt());
+    cores.stop();
+    EXPECT_EQ(operated[0], kHalts + kHalts / 2);
+    EXPECT_EQ(operated[3], kHalts / 2);
+    EXPECT_GT(sleeping.waits, 0u);
+}
+
+/// What woke it is done with; the guest gets what is its own, and the link its interrupt.
+TEST(HaltMachine, TheGuestsNmiIsKeptWhileACoreSleeps) {
+    static u32 tended = 0;
+    tended = 0;
+    for (const bool has_own : {false, true}) {
+        Machines cores{2};
+        SleepingCores sleeping{cores};
+        cores.machine->has_link = 1;
+        cores.machine->exits.tend_link = [](Vcpu& vcpu, bool has_nmi) {
+            tended += vcpu.core == 1 && has_nmi;
+            return false;
+        };
+        std::atomic<bool> has_ended = false;
+        std::thread other{[&] {
+            while (!has_ended)
+                settle_entry(cores.vcpu(1));
+        }};
+        cores.debugger = [&](Vcpu& vcpu) {
+            const u32 before = sleeping.waits;
+            if (has_own)
+                sleeping.take_nmi(cores.vcpu(1).apic_id);
+            while (has_own && sleeping.waits == before)
+                std::this_thread::yield();
+            end_halt(vcpu, false);
+        };
+        EXPECT_TRUE(cores.halt());
+        has_ended = true;
+        other.join();
+        settle_entry(cores.vcpu(1));
+        EXPECT_EQ(cores.backend(1).injected.size(), has_own ? 1u : 0u);
+    }
+    EXPECT_GE(tended, 2u);
 }
 
 }  // namespace
