@@ -20,8 +20,7 @@ constexpr u16 SCR = 7;  // scratch
 
 constexpr u8 kReceivedData = 1 << 0;      // IER
 constexpr u8 kTransmitterEmpty = 1 << 1;  // IER
-// FCR: FIFOs on, both cleared, the trigger level (bits 7:6) at 1 byte. §8.5 "FIFO Control
-// Register".
+// FCR: FIFOs on, both cleared; bits 7:6 are the trigger level. §8.5 "FIFO Control Register".
 constexpr u8 kFreshFifos = 0x07;
 // IIR. §8.6 "Interrupt Identification Register", table IV "Interrupt Control Functions".
 constexpr u8 kNonePending = 1 << 0;
@@ -66,7 +65,7 @@ bool Uart::is_there() {
     return is_kept && (in(IIR)&kAlwaysZero) == 0 && in(LSR) != kNobody;
 }
 
-bool Uart::open(PortIo& io, u16 base, u32 baud) {
+bool Uart::open(PortIo& io, u16 base, u32 baud, ReceiveTrigger trigger) {
     close();
     if (!is_baud_rate(baud))
         return false;
@@ -84,7 +83,7 @@ bool Uart::open(PortIo& io, u16 base, u32 baud) {
     out(DLM, static_cast<u8>(divisor >> 8));
     out(LCR, kEightBits);
     out(FCR, 0);
-    out(FCR, kFreshFifos);
+    out(FCR, static_cast<u8>(kFreshFifos | static_cast<u8>(trigger)));
     // An 8250, 16450 or the first 16550, whose FIFOs do not work, says something else.
     transmit_bytes_ = (in(IIR)&kFifosOn) == kFifosOn ? kFifoBytes : u8{1};
     out(MCR, DTR | RTS | OUT2);
@@ -93,7 +92,8 @@ bool Uart::open(PortIo& io, u16 base, u32 baud) {
     (void)in(MSR);
     line_errors_ = 0;
     interrupts_ = kReceivedData;
-    out(IER, interrupts_);
+    is_muted_ = false;
+    enable_interrupts();
     return true;
 }
 
@@ -165,7 +165,18 @@ void Uart::want_transmit_interrupt(bool is_wanted) {
     if (interrupts == interrupts_)
         return;
     interrupts_ = interrupts;
-    out(IER, interrupts_);
+    enable_interrupts();
+}
+
+void Uart::mute(bool is_muted) {
+    if (!is_open() || is_muted == is_muted_)
+        return;
+    is_muted_ = is_muted;
+    enable_interrupts();
+}
+
+void Uart::enable_interrupts() {
+    out(IER, is_muted_ ? u8{0} : interrupts_);
 }
 
 }  // namespace ringside::link

@@ -45,6 +45,11 @@ constexpr u16 baud_divisor(u32 baud) {
     return divisor == 0 ? u16{1} : static_cast<u16>(divisor);
 }
 
+/// How many bytes have to wait in the FIFO before the port interrupts; fewer do when no more come
+/// for the time of four. Source: PC16550D §8.5 "FIFO Control Register", §8.4.1 "FIFO Interrupt Mode
+/// Operation".
+enum class ReceiveTrigger : u8 { kOneByte = 0x00, kEightBytes = 0x80 };
+
 /// One serial port, polled. It is for us alone: whatever drove it before must have let go of it.
 ///
 /// Everything but open() and close() may be called while it is closed, and does nothing. Context:
@@ -58,8 +63,10 @@ public:
     /// @param io    outlives the open port
     /// @param base  the first of its 8 I/O ports: 0x3f8 for COM1
     /// @param baud  one of kBaudRates, see baud_divisor()
+    /// @param trigger  kEightBytes where frames come. QEMU: takes as many bytes at a time from
+    ///                 whoever sends them, and the next when they were read.
     /// @return false, and the port stays closed: no UART answers there, or no such baud rate
-    bool open(PortIo& io, u16 base, u32 baud);
+    bool open(PortIo& io, u16 base, u32 baud, ReceiveTrigger trigger = ReceiveTrigger::kOneByte);
     /// Turns its interrupts off, at the source and towards the interrupt controller (OUT2). Bytes
     /// in the transmit FIFO still go out.
     void close();
@@ -81,6 +88,10 @@ public:
     /// to be written; at once if it is empty already.
     void want_transmit_interrupt(bool is_wanted);
 
+    /// Keeps its interrupts back while somebody looks at it all the time. One that is due when that
+    /// ends comes then.
+    void mute(bool is_muted);
+
     /// Bytes that were lost or came damaged, as the port tells: overruns, framing errors, breaks.
     u32 line_errors() const { return line_errors_; }
 
@@ -89,11 +100,13 @@ private:
     void out(u16 offset, u8 value) { io_->out(static_cast<u16>(base_ + offset), value); }
     bool is_there();
     u8 line_status();
+    void enable_interrupts();
 
     PortIo* io_ = nullptr;
     u16 base_ = 0;
     u8 transmit_bytes_ = 1;  ///< that fit when the transmitter is empty
-    u8 interrupts_ = 0;      ///< what Interrupt Enable holds
+    u8 interrupts_ = 0;      ///< those that are wanted
+    bool is_muted_ = false;
     u32 line_errors_ = 0;
 };
 

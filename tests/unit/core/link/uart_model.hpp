@@ -35,7 +35,10 @@ public:
         }
         receive_.push_back(byte);
         lsr_errors_ |= errors;
+        has_timed_out_ = false;
     }
+    /// Nothing has come for the time of four bytes.
+    void pass_four_bytes() { has_timed_out_ = !receive_.empty(); }
     /// The line carries up to `count` bytes away.
     void transmit(usize count) {
         while (count-- != 0 && !transmit_.empty()) {
@@ -64,6 +67,7 @@ public:
                 else {
                     const u8 byte = receive_.front();
                     receive_.pop_front();
+                    has_timed_out_ = false;
                     return byte;
                 }
             case 1:
@@ -142,14 +146,21 @@ public:
     }
 
 private:
+    /// Table V: receiver FIFO trigger levels.
+    usize trigger() const {
+        constexpr usize kLevels[] = {1, 4, 8, 14};
+        return (fcr_ & 0x01) != 0 ? kLevels[fcr_ >> 6] : 1;
+    }
     usize fifo_bytes() const { return (fcr_ & 0x01) != 0 ? 16 : 1; }
     /// IIR. §8.6, table IV: in the order of priority.
     u8 pending() const {
         const u8 fifos = (fcr_ & 0x01) != 0 ? 0xc0 : 0;
         if ((ier_ & 0x04) != 0 && lsr_errors_ != 0)
             return fifos | 0x06;
-        if ((ier_ & 0x01) != 0 && !receive_.empty())
+        if ((ier_ & 0x01) != 0 && receive_.size() >= trigger())
             return fifos | 0x04;
+        if ((ier_ & 0x01) != 0 && has_timed_out_)
+            return fifos | 0x0c;
         if ((ier_ & 0x02) != 0 && is_empty_pending_)
             return fifos | 0x02;
         if ((ier_ & 0x08) != 0 && (msr_ & 0x0f) != 0)
@@ -171,6 +182,7 @@ private:
     u8 msr_ = 0xb0;
     u8 scr_ = 0x77;
     bool is_empty_pending_ = false;
+    bool has_timed_out_ = false;
 };
 
 }  // namespace ringside::test

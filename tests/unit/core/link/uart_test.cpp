@@ -227,6 +227,52 @@ TEST(Uart, RaisesAnInterruptWhenTheTransmitterIsEmptyIfAsked) {
     EXPECT_FALSE(port.is_interrupt_raised());
 }
 
+TEST(Uart, RaisesAnInterruptForEightBytesOrFewerThatWait) {
+    UartModel port{kCom1};
+    Uart uart;
+    ASSERT_TRUE(uart.open(port, kCom1, 115200, ReceiveTrigger::kEightBytes));
+    for (u8 byte = 1; byte < 8; ++byte)
+        port.receive(byte);
+    EXPECT_FALSE(port.is_interrupt_raised());
+    port.receive(8);
+    EXPECT_TRUE(port.is_interrupt_raised());
+    EXPECT_TRUE(uart.take_interrupt());
+    u8 bytes[16] = {};
+    EXPECT_EQ(uart.read(bytes, sizeof bytes), 8u);
+    EXPECT_FALSE(uart.take_interrupt());
+    port.receive(9);
+    EXPECT_FALSE(port.is_interrupt_raised());
+    port.pass_four_bytes();
+    EXPECT_TRUE(port.is_interrupt_raised());
+    EXPECT_TRUE(uart.take_interrupt());
+    EXPECT_EQ(uart.read(bytes, sizeof bytes), 1u);
+    EXPECT_EQ(bytes[0], 9);
+    EXPECT_FALSE(uart.take_interrupt());
+    EXPECT_FALSE(port.is_interrupt_raised());
+}
+
+TEST(Uart, KeepsItsInterruptsBackWhileItIsMuted) {
+    UartModel port{kCom1};
+    Uart uart;
+    uart.mute(true);  // of a closed one: nothing
+    ASSERT_TRUE(uart.open(port, kCom1, 115200));
+    uart.mute(true);
+    port.receive(1);
+    EXPECT_FALSE(port.is_interrupt_raised());
+    uart.want_transmit_interrupt(true);
+    EXPECT_FALSE(port.is_interrupt_raised());
+    uart.mute(false);
+    EXPECT_TRUE(port.is_interrupt_raised());
+    u8 byte = 0;
+    EXPECT_EQ(uart.read(&byte, 1), 1u);
+    uart.want_transmit_interrupt(false);
+    EXPECT_FALSE(port.is_interrupt_raised());
+    uart.mute(true);
+    ASSERT_TRUE(uart.open(port, kCom1, 115200));  // anew: it is not any more
+    port.receive(1);
+    EXPECT_TRUE(port.is_interrupt_raised());
+}
+
 TEST(Uart, GivesUpOnAnInterruptThatNeverEnds) {
     struct Stuck final : PortIo {
         int accesses = 0;
