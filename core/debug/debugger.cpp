@@ -25,6 +25,26 @@ std::span<const u8> bytes_of(const T& value) {
     return {reinterpret_cast<const u8*>(&value), sizeof value};
 }
 
+/// Where two images of one size differ first; their size if nowhere.
+usize first_difference(std::span<const u8> left, std::span<const u8> right) {
+    usize first = 0;
+    while (left.size() - first >= 8 && load_u64(&left[first]) == load_u64(&right[first]))
+        first += 8;
+    while (first < left.size() && left[first] == right[first])
+        ++first;
+    return first;
+}
+
+/// Behind where they differ last; `first` if nowhere behind it.
+usize end_of_difference(std::span<const u8> left, std::span<const u8> right, usize first) {
+    usize end = left.size();
+    while (end - first >= 8 && load_u64(&left[end - 8]) == load_u64(&right[end - 8]))
+        end -= 8;
+    while (end > first && left[end - 1] == right[end - 1])
+        --end;
+    return end;
+}
+
 /// Null once another core has let the link go.
 Debugger* debugger_of(vcpu::Machine& machine) {
     return static_cast<Debugger*>(std::atomic_ref<void*>(machine.debugger).load());
@@ -36,6 +56,8 @@ constexpr u64 kAskPatienceMs = 2000;
 constexpr u64 kFarewellMs = 2000;
 /// Behind an interrupt of the UART another may come for bytes that were read already.
 constexpr u64 kEchoMs = 20;
+/// Between two looks at a serial line on which nothing moves: a byte takes longer.
+constexpr u64 kRestUs = 50;
 
 }  // namespace
 
@@ -120,7 +142,10 @@ u32 Debugger::open(vcpu::Vcpu& vcpu) {
         if (route == apic::NmiRoute::kInUse)
             return RS_ERR_PORT_IN_USE;
         has_doorbell_ = route == apic::NmiRoute::kDone;
-        if (!uart_.open(ports_, setup.port, setup.baud)) {
+        // One byte of a bell is enough; those of frames come in numbers.
+        if (!uart_.open(ports_, setup.port, setup.baud,
+                        setup.kind == RS_LINK_SERIAL ? link::ReceiveTrigger::kEightBytes
+                                                     : link::ReceiveTrigger::kOneByte)) {
             end_route(vcpu);
             return RS_ERR_NO_PORT;
         }
@@ -190,18 +215,22 @@ bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
     const bool wants_halt = wants_halt_ && !vcpu::is_halted(*vcpu.machine);
     wants_halt_ = false;
     const u64 now = x86::read_tsc();
-    // Or it came while this core stood, and whoever operated has heard what it was for.
-    const u64 halts = std::atomic_ref<u64>(vcpu.machine->halt.halts).load();
-    const bool has_stood = may_be_bell && std::exchange(bell_halts_, halts) != halts;
-    const bool is_echo =
-        has_stood || (may_be_bell && now - interrupt_tsc_ < kEchoMs * ticks_per_ms_);
+    const bool was_echo = may_be_bell && is_echo(vcpu, now);
     unlock();
     if (wants_halt) {
         vcpu::HaltReason reason{.reason = RS_HALT_REQUEST, .tsc = now};
         vcpu::halt_machine(vcpu, reason);
     }
     // The UART's come to one core; what another one looked after it for was the guest's.
-    return may_be_bell && (was_ours || is_echo);
+    return may_be_bell && (was_ours || was_echo);
+}
+
+/// Whether an NMI of the bell's core is for what was heard anyway: it comes soon behind another, or
+/// came while this core stood, and whoever operated has heard what it was for.
+bool Debugger::is_echo(vcpu::Vcpu& vcpu, u64 now) {
+    const u64 halts = std::atomic_ref<u64>(vcpu.machine->halt.halts).load();
+    return std::exchange(bell_halts_, halts) != halts ||
+           now - interrupt_tsc_ < kEchoMs * ticks_per_ms_;
 }
 
 /// Serves the UART until it asks for nothing any more: its line must fall, or no edge follows.
@@ -222,12 +251,40 @@ bool Debugger::take_interrupts(vcpu::Vcpu& vcpu) {
     return was_any;
 }
 
-/// Somebody rang for what was heard anyway.
-void Debugger::drain_bell() {
-    constexpr u32 kMostRounds = 1000;
-    u8 bells[64];
-    for (u32 rounds = 0; rounds < kMostRounds && uart_.take_interrupt(); ++rounds)
-        (void)uart_.read(bells, sizeof bells);
+/// From here on the link is looked at all the time: no interrupt has to tell of it.
+void Debugger::begin_to_listen() {
+    uart_.mute(true);
+}
+
+/// Interrupts tell of the link again. What came while it was listened to has been for nothing.
+void Debugger::end_to_listen() {
+    if (!uart_.is_open())
+        return;
+    if (setup.kind != RS_LINK_SERIAL) {
+        constexpr u32 kMostRounds = 1000;
+        u8 bells[64];
+        for (u32 rounds = 0; rounds < kMostRounds && uart_.read(bells, sizeof bells) != 0; ++rounds)
+            continue;
+    }
+    interrupt_tsc_ = x86::read_tsc();
+    uart_.want_transmit_interrupt(setup.kind == RS_LINK_SERIAL && !queue_.is_drained());
+    uart_.mute(false);
+}
+
+/// One look at the link. A serial line is left alone for a moment when there was nothing: each look
+/// is a trip to the bus, and in a virtual machine keeps who brings the bytes from doing so.
+void Debugger::listen(vcpu::Vcpu& vcpu) {
+    const auto work = [&] {
+        const auto& counts = receiver_.counts();
+        return receiver_.buffered() + counts.frames + counts.garbage_bytes + queue_.unsent();
+    };
+    const u64 before = work();
+    serve(vcpu);
+    if (setup.kind != RS_LINK_SERIAL || work() != before)
+        return;
+    const u64 start = x86::read_tsc();
+    while (x86::read_tsc() - start < kRestUs * ticks_per_ms_ / 1000)
+        x86::compiler_barrier();
 }
 
 /// Whoever waits here stands if the machine is halted meanwhile: by one that has the lock.
@@ -348,11 +405,8 @@ void Debugger::take_request(vcpu::Vcpu& vcpu, std::span<const u8> payload) {
     copy_bytes(before.data(), image.data(), image.size());
     const u32 error = carry_out(vcpu, RS_IOC_NR(request.request), image);
     reply_.header.error_number = errno_of(error);
-    usize first = 0, end = image.size();
-    while (first < end && image[first] == before[first])
-        ++first;
-    while (end > first && image[end - 1] == before[end - 1])
-        --end;
+    const usize first = first_difference(image, before);
+    const usize end = end_of_difference(image, before, first);
     reply_.header.offset = static_cast<u32>(first);
     reply_.bytes = end - first;
     copy_bytes(setup.reply.data(), image.data() + first, reply_.bytes);
@@ -447,13 +501,14 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     next_core_ = kNoCore;
     if (!finds_awaited(vcpu))
         return unlock();
+    begin_to_listen();
     breakpoints_.remove();
     breakpoints_.forget_temporary();
     while (vcpu::operates(vcpu) && !leaves_loop_ && next_core_ == kNoCore) {
         if (has_session_ &&
             (reported_halt_ != vcpu.machine->halt.halts || reported_core_ != vcpu.core))
             send_halt(vcpu);
-        serve(vcpu);
+        listen(vcpu);
         look_after_link(vcpu);
     }
     const bool runs = leaves_loop_;
@@ -466,12 +521,7 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     leaves_loop_ = false;
     if (runs)
         pools_.refill(setup.reserve->free_bytes());
-    // What interrupts came while the link was listened to all the time were for nothing.
-    interrupt_tsc_ = x86::read_tsc();
-    if (uart_.is_open() && setup.kind != RS_LINK_SERIAL)
-        drain_bell();
-    if (uart_.is_open())
-        uart_.want_transmit_interrupt(setup.kind == RS_LINK_SERIAL && !queue_.is_drained());
+    end_to_listen();
     unlock();
     if (runs)
         resume(vcpu, how);

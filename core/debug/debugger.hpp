@@ -119,7 +119,10 @@ private:
     link::ByteStream& stream();
     bool is_attached() const;
     bool take_interrupts(vcpu::Vcpu& vcpu);
-    void drain_bell();
+    bool is_echo(vcpu::Vcpu& vcpu, u64 now);
+    void begin_to_listen();
+    void end_to_listen();
+    void listen(vcpu::Vcpu& vcpu);
     void end_route(vcpu::Vcpu& vcpu);
     void resume(vcpu::Vcpu& vcpu, u32 how);
     void look_after_link(vcpu::Vcpu& vcpu);
