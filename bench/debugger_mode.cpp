@@ -104,7 +104,7 @@ public:
         if (is_wanted("messages"))
             measure_messages();
         if (halts)
-            must(debuggee_.run(RS_RUN_GO), "g");
+            must(debuggee_.run({.how = RS_RUN_GO}), "g");
     }
 
 private:
@@ -116,7 +116,7 @@ private:
 
     void go(u32 how = RS_RUN_GO) {
         halt_.reset();
-        must(debuggee_.run(how), "run");
+        must(debuggee_.run({.how = how}), "run");
     }
 
     void halt() {

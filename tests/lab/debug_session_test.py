@@ -12,7 +12,7 @@ import pytest
 from debuggee import PROGRAM, run
 from halted_test import check_steps, places
 
-PLACE = r"(?:vmlinux![\w.]+(?:\+0x[0-9a-f]+)?:\n)?[0-9a-f`]{17}    [0-9A-F]+ +\S.*\n"
+PLACE = r"(?:\w+![\w.]+(?:\+0x[0-9a-f]+)?:\n)?[0-9a-f`]{17}    [0-9A-F]+ +\S.*\n"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
