@@ -2,7 +2,8 @@
 """Options that test.sh gives to pytest.
 
 --name-filter RE keeps the tests whose id matches, as 'ctest -R' does. Tests marked 'full' take
-minutes: they run with --full-run only, and are reported as skipped otherwise.
+minutes: they run with --full-run only, and are reported as skipped otherwise. So are those marked
+'neutral' on the slower of two machines: what they look at knows no vendor.
 """
 
 import re
@@ -18,6 +19,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "full: takes minutes, only with ./test.sh --full")
+    config.addinivalue_line("markers", "neutral: no vendor matters, in Bochs only with ./test.sh --full")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -28,5 +30,5 @@ def pytest_collection_modifyitems(config, items):
         items[:] = chosen
     if not config.getoption("--full-run"):
         for item in items:
-            if item.get_closest_marker("full"):
+            if item.get_closest_marker("full") or (item.get_closest_marker("neutral") and "vmx" in item.name):
                 item.add_marker(pytest.mark.skip(reason="only with --full"))

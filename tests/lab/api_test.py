@@ -7,6 +7,7 @@ import re
 import pytest
 
 
+@pytest.mark.neutral
 def test_the_device_answers_every_mistake_with_its_errno_and_code_row_4(lab):
     result = lab.shell("api_errors", timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -19,6 +20,7 @@ def ticks(text):
     return int(tag, 16), int(count)
 
 
+@pytest.mark.neutral
 def test_a_program_counts_ticks_by_ioctl_by_library_and_by_command_row_47_48(lab):
     """Section 15's check: the same tag and counters whoever registers."""
     seconds = 1 if lab.runs_in_bochs() else 3

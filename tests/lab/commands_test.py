@@ -4,6 +4,8 @@
 import re
 import subprocess
 
+import pytest
+
 # What the lab's processors have and its kernel leaves out: one thread a core; in Bochs, as the log there says,
 # "Disabled fast string operations" and "TSC_DEADLINE disabled due to Errata".
 UNUSED_FEATURES = {"ht"}
@@ -25,6 +27,7 @@ def output(lab, *commands):
     return lab.debugger(*commands).stdout
 
 
+@pytest.mark.neutral
 def test_memory_is_shown_by_name_and_by_number(lab):
     """The kernel's banner, in bytes and in words, through an expression, and physically."""
     banner = address_of(lab, "linux_banner")
@@ -43,6 +46,7 @@ def test_memory_is_shown_by_name_and_by_number(lab):
     assert f"{text_of(banner)}\n" in found
 
 
+@pytest.mark.neutral
 def test_memory_that_is_not_there_says_so(lab):
     result = lab.debugger("dq 1000", "eb 1000 1", check=False)
     assert result.returncode == 1
@@ -50,6 +54,7 @@ def test_memory_that_is_not_there_says_so(lab):
     assert re.search(r"err, cannot write 00000000`00001000: no page table entry at level \d \(entry 0\)", result.stderr)
 
 
+@pytest.mark.neutral
 def test_code_is_shown_with_names(lab):
     schedule = address_of(lab, "schedule")
     lines = output(lab, "u schedule l 30").splitlines()
@@ -64,6 +69,7 @@ SAME = {"movabs": "mov", "cs": "nop", "data16": "nop", "xchg": "nop", "jae": "jn
         "jg": "jnle", "je": "jz", "jne": "jnz", "sete": "setz", "setne": "setnz", "ds": "notrack"}
 
 
+@pytest.mark.neutral
 def test_code_is_what_objdump_makes_of_it(lab, tmp_path):
     """Where instructions begin and what they are, in a few KiB of the kernel's scheduler."""
     rows = re.findall(rf"^{ADDRESS}    ([0-9A-F]+) +(\S+)", output(lab, "u __schedule l 800"), re.M)
@@ -79,6 +85,7 @@ def test_code_is_what_objdump_makes_of_it(lab, tmp_path):
     assert other == []
 
 
+@pytest.mark.neutral
 def test_symbols_and_modules(lab):
     assert f"{text_of(address_of(lab, 'schedule'))}  vmlinux!schedule\n" in output(lab, "x schedule")
     shown = set(re.findall(rf"^({ADDRESS})  vmlinux!(\S+)$", output(lab, "x vmlinux!*_interrupt"), re.M))
@@ -145,6 +152,7 @@ def test_interrupt_controllers(lab):
     assert re.search(r"^Inti00\.: ", text, re.M)
 
 
+@pytest.mark.neutral
 def test_tasks(lab):
     text = output(lab, ".process list")
     names = re.findall(r"Process Id: ([0-9a-f]+)\tPage Table: \S+\tImage: (.*)", text)
@@ -155,5 +163,6 @@ def test_tasks(lab):
     assert re.search(r"^process id: [0-9a-f]+\nprocess \(task_struct\): ", output(lab, ".process"), re.M)
 
 
+@pytest.mark.neutral
 def test_scripts_know_symbols(lab):
     assert f"{address_of(lab, 'schedule'):x}\n" in output(lab, "print vmlinux!schedule")

@@ -14,6 +14,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.ds"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.neutral
 def test_an_example_prints_what_it_promises(lab, path):
     head = path.read_text()
     arguments = " ".join(re.findall(r"^# arguments: (.*)$", head, re.M)).split()

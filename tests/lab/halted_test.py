@@ -163,11 +163,11 @@ def test_conditions_and_scripts_choose_when_to_break_row_34_35_46(lab_svm):
             halts += [said(session, where)[-1]]
             assert ("ran to its end" in session.lines) == ("4 0 f1" in halts)
             session.give("g")
+        assert work.finish() == "3 3 0\n"
         session.finish("pause", "print .n", "events c all", "g")
         assert "3" in session.lines
     # Of the second interrupt both; who registered first comes first.
     assert halts == ["1 0 f1", "1 0 f1", "4 0 f1", "1 0 f1"]
-    assert work.finish() == "3 3 0\n"
 
 
 def steps(session, command, count):

@@ -82,6 +82,7 @@ def run_batch(lab, session, scripts):
                 f"{script.name}:\n{script.text}"
 
 
+@pytest.mark.neutral
 def test_scripts_do_in_root_mode_what_they_do_on_the_host(lab):
     lab.kick("snap")
     scripts = [*own_scripts(), *conformance()]

@@ -76,7 +76,7 @@ def halt_under_load(lab, halt_s, load_s):
     """Halts a machine that works, and lets it work on."""
     lab.kick("count")
     lab.out(f"echo {WATCHDOG_S} >/proc/sys/kernel/watchdog_thresh")
-    load = [Background(lab, f"workload mixed {halt_s + 20}"),
+    load = [Background(lab, f"workload mixed {halt_s + 12}"),
             *(Background(lab, f"spin {core} {halt_s + 10}") for core in (0, 1))]
     with HaltingSession(lab) as session:
         session.go()
@@ -101,7 +101,7 @@ def halt_under_load(lab, halt_s, load_s):
 
 
 def test_nobody_reports_a_halt_of_15_s(watched_lab):
-    halt_under_load(watched_lab, SHORT_S, 20)
+    halt_under_load(watched_lab, SHORT_S, 12)
 
 
 @pytest.mark.full

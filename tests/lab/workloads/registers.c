@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// registers CORE: loads every general register with a value of its own and waits until somebody gives
-// rbx another one; then it prints what they all are. Prints its pid (hexadecimal) at once.
+// registers CORE: loads every general register with a value of its own and waits until somebody
+// gives rbx another one; then it prints what they all are. Prints its pid (hexadecimal) at once.
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
