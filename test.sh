@@ -233,7 +233,10 @@ if [ $mode = full ]; then
         fi
     done
     if stage "build fuzz" build_preset fuzz build-fuzz fuzzers; then
-        for target in script verifier printf frames link commands registration messages assembler; do check "fuzz $target" fuzz $target; done
+        for seeds in tests/fuzz/seeds/*/; do
+            target=$(basename "$seeds")
+            check "fuzz $target" fuzz "$target"
+        done
     else
         failed=$((failed + 1)) failures+=("build fuzz")
     fi

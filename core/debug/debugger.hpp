@@ -78,6 +78,9 @@ public:
 
     Setup setup;
 
+    /// The machine's; null once another core has let the link go.
+    static Debugger* of(vcpu::Machine& machine);
+
     /// Takes the link over. Root mode, the core of the caller.
     /// @return RS_OK, RS_ERR_NO_PORT, RS_ERR_NO_SHARED_MEMORY
     u32 open(vcpu::Vcpu& vcpu);

@@ -61,7 +61,7 @@ def cycles_under_load(lab, number, load_seconds):
 
 
 def test_cycles_under_load_leave_no_trace(any_lab):
-    cycles_under_load(any_lab, *((4, 3) if any_lab.is_vmx() else (10, 8)))
+    cycles_under_load(any_lab, *((3, 2) if any_lab.is_vmx() else (8, 6)))
 
 
 @pytest.mark.full
