@@ -56,6 +56,29 @@ enum { RS_IMAGE_WRITE = 1, RS_IMAGE_EXECUTE = 2 };
 #define RS_MAX_IMAGE_RANGES 8
 #define RS_MAX_IO_APICS 16
 
+/* Where a process's mappings are, and the files they are of: offsets. */
+struct rs_mapping_layout {
+    __u32 has_tree;   /* mappings are in a maple tree (Linux 6.1 and later), else in a list */
+    __u32 mm_areas;   /* into mm_struct: the tree's root, or the list's first vm_area_struct */
+    __u32 area_start; /* into vm_area_struct */
+    __u32 area_end;
+    __u32 area_next; /* without a tree */
+    __u32 area_file;
+    __u32 file_dentry; /* into file */
+    __u32 file_mount;
+    __u32 file_inode;
+    __u32 mount_root;    /* into vfsmount */
+    __u32 dentry_parent; /* into dentry */
+    __u32 dentry_name;   /* pointer */
+    __u32 dentry_name_len;
+    __u32 range_pivots; /* into maple_range_64 */
+    __u32 range_slots;
+    __u32 range_count;      /* of slots; there is one pivot less */
+    __u32 gap_range_pivots; /* into maple_arange_64 */
+    __u32 gap_range_slots;
+    __u32 gap_range_count;
+};
+
 /* What the core must know of the running kernel. */
 struct rs_kernel_facts {
     __u64 direct_map;      /* virtual address of physical address 0 */
@@ -79,6 +102,7 @@ struct rs_kernel_facts {
     __u32 task_thread_node;   /* link of a group's threads */
     __u32 signal_thread_head; /* offset into signal_struct: head of these */
     __u32 mm_pgd;             /* offset into mm_struct */
+    struct rs_mapping_layout mappings;
     __u32 ram_count;
     __u32 image_count;
     __u32 pic_base; /* vector of the 8259's line 0; 0: there is none, or it is unknown */

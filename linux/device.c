@@ -456,6 +456,7 @@ static long image_ioctl(struct client *client, u32 number, void __user *user)
 		break;
 	case RS_NR_MEM:
 	case RS_NR_TASKS:
+	case RS_NR_MAPPINGS:
 		error = rs_core_look(number, image, total);
 		break;
 	case RS_NR_SYMBOL_LIST:
@@ -481,6 +482,7 @@ static bool is_image(u32 number)
 	case RS_NR_EVAL:
 	case RS_NR_MEM:
 	case RS_NR_TASKS:
+	case RS_NR_MAPPINGS:
 	case RS_NR_SYMBOL_LIST:
 		return true;
 	default:

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the core must know of this kernel: where memory is, where the running task is found. */
 #include <linux/acpi.h>
+#include <linux/dcache.h>
+#include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mount.h>
 #include <linux/percpu.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
@@ -159,6 +162,34 @@ static void collect_vectors(struct rs_kernel_facts *facts)
 	facts->pic_base = nr_legacy_irqs() ? ISA_IRQ_VECTOR(0) : 0;
 }
 
+static void collect_mappings(struct rs_mapping_layout *layout)
+{
+#ifdef RS_HAVE_MAPLE_TREE
+	BUILD_BUG_ON(sizeof(struct maple_node) != 256);
+	layout->has_tree = 1;
+	layout->mm_areas = offsetof(struct mm_struct, mm_mt) + offsetof(struct maple_tree, ma_root);
+	layout->range_pivots = offsetof(struct maple_range_64, pivot);
+	layout->range_slots = offsetof(struct maple_range_64, slot);
+	layout->range_count = MAPLE_RANGE64_SLOTS;
+	layout->gap_range_pivots = offsetof(struct maple_arange_64, pivot);
+	layout->gap_range_slots = offsetof(struct maple_arange_64, slot);
+	layout->gap_range_count = MAPLE_ARANGE64_SLOTS;
+#else
+	layout->mm_areas = offsetof(struct mm_struct, mmap);
+	layout->area_next = offsetof(struct vm_area_struct, vm_next);
+#endif
+	layout->area_start = offsetof(struct vm_area_struct, vm_start);
+	layout->area_end = offsetof(struct vm_area_struct, vm_end);
+	layout->area_file = offsetof(struct vm_area_struct, vm_file);
+	layout->file_dentry = offsetof(struct file, f_path.dentry);
+	layout->file_mount = offsetof(struct file, f_path.mnt);
+	layout->file_inode = offsetof(struct file, f_inode);
+	layout->mount_root = offsetof(struct vfsmount, mnt_root);
+	layout->dentry_parent = offsetof(struct dentry, d_parent);
+	layout->dentry_name = offsetof(struct dentry, d_name.name);
+	layout->dentry_name_len = offsetof(struct dentry, d_name.len);
+}
+
 int rs_facts_collect(struct rs_kernel_facts *facts)
 {
 	u64 *slots, *bases;
@@ -196,6 +227,7 @@ int rs_facts_collect(struct rs_kernel_facts *facts)
 	facts->task_thread_node = offsetof(struct task_struct, thread_node);
 	facts->signal_thread_head = offsetof(struct signal_struct, thread_head);
 	facts->mm_pgd = offsetof(struct mm_struct, pgd);
+	collect_mappings(&facts->mappings);
 	collect_image(facts);
 	collect_io_apics(facts);
 	collect_vectors(facts);

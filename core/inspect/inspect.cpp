@@ -52,6 +52,10 @@ u32 answer_checked(vcpu::Vcpu& vcpu, u32 number, std::span<u8> image, Others oth
             return answer_image<rs_tasks>(image, [&](rs_tasks& fields, std::span<u8> data) {
                 return answer_tasks(vcpu, fields, data);
             });
+        case RS_NR_MAPPINGS:
+            return answer_image<rs_mappings>(image, [&](rs_mappings& fields, std::span<u8> data) {
+                return answer_mappings(vcpu, fields, data);
+            });
         default:
             return RS_ERR_BAD_IMAGE;
     }
@@ -69,6 +73,7 @@ bool is_look(u32 number) {
         case RS_NR_IO_APIC:
         case RS_NR_PAGE_WALK:
         case RS_NR_TASKS:
+        case RS_NR_MAPPINGS:
             return true;
         default:
             return false;

@@ -64,5 +64,6 @@ u32 answer_local_apic(vcpu::Vcpu& vcpu, rs_lapic& fields);
 u32 answer_io_apic(vcpu::Vcpu& vcpu, rs_io_apic& fields, Others others);
 u32 answer_page_walk(vcpu::Vcpu& vcpu, rs_page_walk& fields);
 u32 answer_tasks(vcpu::Vcpu& vcpu, rs_tasks& fields, std::span<u8> data);
+u32 answer_mappings(vcpu::Vcpu& vcpu, rs_mappings& fields, std::span<u8> data);
 
 }  // namespace ringside::inspect

@@ -87,14 +87,19 @@ public:
         return found;
     }
 
-    /// 0: it has none.
-    u64 page_table_of(u64 leader) {
+    /// The mm_struct of a thread group; 0: it has none.
+    u64 mm_of(u64 leader) {
         u64 mm = word(leader + layout_.mm);
         if (mm == 0)
             for_each_thread(leader, [&](u64 task) {
                 mm = word(task + layout_.mm);
                 return mm == 0;
             });
+        return mm;
+    }
+    /// 0: it has none.
+    u64 page_table_of(u64 leader) {
+        const u64 mm = mm_of(leader);
         return mm ? word(mm + layout_.mm_pgd) : 0;
     }
 
@@ -159,6 +164,15 @@ u32 use_process(vcpu::Vcpu& vcpu, AddressSpace& space, u32 process_id) {
     if (leader == 0)
         return RS_ERR_BAD_PID;
     space.use_page_table(tasks.page_table_of(leader));
+    return RS_OK;
+}
+
+u32 find_mm(vcpu::Vcpu& vcpu, u32 process_id, u64& mm) {
+    Tasks tasks{vcpu};
+    const u64 task = process_id == RS_ANY ? tasks.current() : tasks.find_process(process_id);
+    if (task == 0)
+        return RS_ERR_BAD_PID;
+    mm = tasks.mm_of(task);
     return RS_OK;
 }
 

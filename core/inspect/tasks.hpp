@@ -15,6 +15,11 @@ inline constexpr u32 kMaxSteps = 0x40000;
 /// @return RS_ERR_BAD_PID: there is none
 u32 use_process(vcpu::Vcpu& vcpu, AddressSpace& space, u32 process_id);
 
+/// The mm_struct of the process `process_id` (RS_ANY: of the task that is interrupted); 0: it has
+/// none.
+/// @return RS_ERR_BAD_PID: there is no such process
+u32 find_mm(vcpu::Vcpu& vcpu, u32 process_id, u64& mm);
+
 /// What `core` runs. False: that core is not there, or its task cannot be read.
 bool task_on_core(vcpu::Vcpu& vcpu, u32 core, rs_task& task);
 

@@ -111,6 +111,23 @@ Result<void> Hypervisor::copy_facts(const rs_kernel_facts& facts, const ExitTabl
     machine.tasks.thread_node = facts.task_thread_node;
     machine.tasks.thread_head = facts.signal_thread_head;
     machine.tasks.mm_pgd = facts.mm_pgd;
+    const rs_mapping_layout& areas = facts.mappings;
+    machine.mappings = {
+        .has_tree = areas.has_tree != 0,
+        .mm_areas = areas.mm_areas,
+        .area_start = areas.area_start,
+        .area_end = areas.area_end,
+        .area_file = areas.area_file,
+        .area_next = areas.area_next,
+        .file_dentry = areas.file_dentry,
+        .file_mount = areas.file_mount,
+        .file_inode = areas.file_inode,
+        .mount_root = areas.mount_root,
+        .dentry_parent = areas.dentry_parent,
+        .dentry_name = areas.dentry_name,
+        .dentry_name_len = areas.dentry_name_len,
+        .range = {areas.range_pivots, areas.range_slots, areas.range_count},
+        .gap_range = {areas.gap_range_pivots, areas.gap_range_slots, areas.gap_range_count}};
     machine.stall_suppression = facts.stall_suppression;
     machine.core_count = core_count_;
     machine.page_table_isolation = facts.page_table_isolation;

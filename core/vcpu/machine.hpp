@@ -64,6 +64,24 @@ struct TaskLayout {
     u32 mm_pgd = 0;       ///< in mm_struct: address of the top-level page table
 };
 
+/// A kind of node in a maple tree. Source: Linux, include/linux/maple_tree.h.
+struct MapleLayout {
+    u32 pivots = 0, slots = 0;  ///< where they begin
+    u32 count = 0;              ///< of slots; there is one pivot less
+};
+
+/// Where the kernel keeps the mappings of a process, and the files they are of.
+struct MappingLayout {
+    bool has_tree = false;  ///< mappings are in a maple tree, else in a list
+    u32 mm_areas = 0;       ///< in mm_struct: the tree's root, or the list's first vm_area_struct
+    u32 area_start = 0, area_end = 0, area_file = 0;
+    u32 area_next = 0;  ///< without a tree
+    u32 file_dentry = 0, file_mount = 0, file_inode = 0;
+    u32 mount_root = 0;
+    u32 dentry_parent = 0, dentry_name = 0, dentry_name_len = 0;
+    MapleLayout range, gap_range;  ///< maple_range_64, maple_arange_64
+};
+
 inline constexpr u32 kMaxCores = 256;
 
 /// Why root mode left a core by itself, for the kernel's log; one report for all cores. Written by
@@ -117,6 +135,7 @@ struct Machine {
     x86::LocalApic apic;
     ExitTable exits;
     TaskLayout tasks;
+    MappingLayout mappings;
     apic::Settings short_circuit;
     Rendezvous rendezvous;
     Halt halt;

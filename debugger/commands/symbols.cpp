@@ -75,6 +75,88 @@ Outcome run_examine(Session& session, const Invocation& invocation) {
     return Outcome::kOk;
 }
 
+/// The part of a module's name that is asked for.
+struct NameFilter {
+    const Token* word = nullptr;
+
+    bool takes(std::string_view name) const {
+        return word == nullptr ||
+               lower_case(name).find(lower_case(word->text)) != std::string::npos;
+    }
+    Problem nothing_found(std::string_view command) const {
+        if (word == nullptr)
+            return {"no modules", {}, {}};
+        return {"no module is called that", word->begin,
+                fmt::format("'{}' lists them all", command)};
+    }
+};
+
+std::string module_line(u64 start, u64 size, std::string_view name, std::string_view path) {
+    return fmt::format("{}\t{:x}\t{:<24}\t{}\n", address_text(start), size, name, path);
+}
+
+/// A file that a process has mapped: from its first mapping to the end of its last one.
+struct MappedFile {
+    debuggee::Mapping first;
+    u64 end = 0;
+};
+
+std::vector<MappedFile> mapped_files(const std::vector<debuggee::Mapping>& mappings) {
+    std::vector<MappedFile> files;
+    for (const debuggee::Mapping& mapping : mappings) {
+        const auto known = std::ranges::find_if(files, [&](const MappedFile& file) {
+            return file.first.inode == mapping.inode && file.first.name == mapping.name &&
+                   file.first.path == mapping.path;
+        });
+        if (known == files.end())
+            files.push_back({mapping, mapping.end});
+        else
+            known->end = mapping.end;
+    }
+    return files;
+}
+
+/// Whoever made the file chose its name, control characters and all.
+std::string printable(std::string name) {
+    std::ranges::replace_if(
+        name, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');
+    return name.empty() ? "-" : name;
+}
+
+Outcome show_user_modules(Session& session, const Invocation& invocation,
+                          std::span<const Token> pid, NameFilter filter) {
+    if (pid.size() > 1)
+        return session.wrong_use(invocation, &pid[1]);
+    ProcessChoice process{RS_ANY, nullptr};
+    if (!pid.empty()) {
+        const auto number = read_number(session, invocation, pid[0], "pid", 0, RS_ANY - 1);
+        if (!number)
+            return Outcome::kFailed;
+        process = {static_cast<u32>(*number), &pid[0]};
+    } else if (const AttachedProcess* active = session.processes().active();
+               active != nullptr && !session.is_halted()) {
+        process.pid = active->pid;
+    }
+    if (const Outcome loaded = session.require_vmm(invocation); loaded != Outcome::kOk)
+        return loaded;
+    const auto mappings = session.debuggee().mappings(process.pid);
+    if (!mappings && mappings.failure().code == RS_ERR_NO_USER_MEMORY)
+        return session.fail(invocation, {mappings.failure().text(),
+                                         pid.empty() ? std::nullopt : std::optional{pid[0].begin},
+                                         "'lm km' lists the kernel's modules"});
+    if (!mappings)
+        return memory_request_failed(session, invocation, process, mappings.failure());
+    std::string text;
+    for (const MappedFile& file : mapped_files(*mappings))
+        if (filter.takes(file.first.name))
+            text += module_line(file.first.start, file.end - file.first.start,
+                                printable(file.first.name), printable(file.first.path));
+    if (text.empty())
+        return session.fail(invocation, filter.nothing_found("lm um"));
+    session.output().text("user mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n" + text);
+    return Outcome::kOk;
+}
+
 Outcome run_modules(Session& session, const Invocation& invocation) {
     if (!session.require_connection(invocation))
         return Outcome::kFailed;
@@ -86,14 +168,16 @@ Outcome run_modules(Session& session, const Invocation& invocation) {
         return session.wrong_use(invocation, &names[1]);
     if (parts->front().size() > 1)
         return session.wrong_use(invocation, &parts->front()[1]);
-    if (!parts->front().empty() && !same_word(parts->front()[0].text, "km")) {
+    const NameFilter filter{names.empty() ? nullptr : &names[0]};
+    const std::span<const Token> pid = parts->behind("pid");
+    if (!parts->front().empty()) {
         const Token& kind = parts->front()[0];
-        if (!same_word(kind.text, "um"))
+        if (same_word(kind.text, "um"))
+            return show_user_modules(session, invocation, pid, filter);
+        if (!same_word(kind.text, "km"))
             return session.wrong_use(invocation, &kind);
-        return session.fail(invocation, {"modules of processes are not listed in this version",
-                                         kind.begin, "'lm km' lists those of the kernel"});
     }
-    if (const auto pid = parts->behind("pid"); !pid.empty())
+    if (!pid.empty())
         return session.fail(invocation, {"'pid' goes with 'um': the kernel's modules are the same "
                                          "for all processes",
                                          pid[0].begin,
@@ -104,20 +188,15 @@ Outcome run_modules(Session& session, const Invocation& invocation) {
 
     std::vector<std::pair<std::string, Module>> rows;
     for (const auto& [name, module] : *modules)
-        if (module.last != 0 && (names.empty() || lower_case(name).find(lower_case(
-                                                      names[0].text)) != std::string::npos))
+        if (module.last != 0 && filter.takes(name))
             rows.emplace_back(name, module);
     if (rows.empty())
-        return session.fail(invocation,
-                            {names.empty() ? "no modules" : "no module is called that",
-                             names.empty() ? std::nullopt : std::optional{names[0].begin},
-                             names.empty() ? "" : "'lm' lists them all"});
+        return session.fail(invocation, filter.nothing_found("lm"));
     std::ranges::sort(rows, {}, [](const auto& row) { return row.second.first; });
     // Symbols do not tell which file a module came from.
     std::string text = "kernel mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n";
     for (const auto& [name, module] : rows)
-        text += fmt::format("{}\t{:x}\t{:<24}\t-\n", address_text(module.first),
-                            module.last - module.first, name);
+        text += module_line(module.first, module.last - module.first, name, "-");
     session.output().text(text);
     return Outcome::kOk;
 }
@@ -204,11 +283,13 @@ constexpr CommandSpec kCommands[] = {
      .most_words = 1,
      .run = run_examine},
     {.name = "lm",
-     .syntax = "lm [km] [m NAME]",
-     .summary = "lists the kernel and its modules",
-     .help = "NAME is a part of the name. Where a module starts and how large it is are told by\n"
-             "its first and last symbol. Modules of processes ('um') are not in this version.\n\n"
-             "examples:\n    lm\n    lm km m nvme\n",
+     .syntax = "lm [km] [m NAME]\nlm um [m NAME] [pid PID]",
+     .summary = "lists the kernel and its modules, or the files a process has mapped",
+     .help = "NAME is a part of the name. Where a module of the kernel starts and how large it is\n"
+             "are told by its first and last symbol.\n"
+             "'um': the program, libraries and other files in the memory of the current process,\n"
+             "or of PID, from the first mapping of each to the end of its last one.\n\n"
+             "examples:\n    lm\n    lm km m nvme\n    lm um\n    lm um m libc pid 1ddc\n",
      .keywords = "km um m pid",
      .is_free_form = true,
      .run = run_modules},

@@ -228,6 +228,11 @@ public:
     /// @param task        address of its task_struct instead
     Reply<std::vector<rs_task>> tasks(std::uint32_t which, std::uint32_t process_id = RS_ANY,
                                       std::uint64_t task = 0);
+    /// What a process has mapped of files, ascending addresses.
+    /// @param process_id  RS_ANY: the current process; c000001e if there is none, c000103e if it
+    /// has
+    ///                    no memory of its own
+    Reply<std::vector<Mapping>> mappings(std::uint32_t process_id = RS_ANY);
     /// Names of the kernel and its modules that match, ascending addresses. Needs no vmm.
     /// @param pattern  of the name, with '*' and '?'; "module!pattern", "*!pattern" for all
     /// modules;

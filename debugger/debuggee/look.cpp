@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kSearchPiece = 0x400000;
 static_assert(kSearchPiece % 8 == 0 && kSearchPiece + RS_MAX_MEM_PATTERN <= RS_MAX_MEM_SEARCH);
 
-constexpr std::size_t kTasksBytes = RS_MAX_LOOK_BYTES / 2;
+constexpr std::size_t kListBytes = RS_MAX_LOOK_BYTES / 2;
 
 // A list that changes while it is read is begun anew; one that always changes is none.
 constexpr int kMaxAttempts = 8;
@@ -182,7 +182,7 @@ Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t p
     std::vector<rs_task> tasks;
     std::uint64_t next = 0;
     for (int attempts = 1;;) {
-        std::vector<std::byte> image(kTasksBytes);
+        std::vector<std::byte> image(kListBytes);
         rs_tasks header{};
         header.size = sizeof(header);
         header.total_len = image.size();
@@ -212,6 +212,66 @@ Reply<std::vector<rs_task>> Debuggee::tasks(std::uint32_t which, std::uint32_t p
         next = header.next;
         if (next == 0)
             return tasks;
+    }
+}
+
+namespace {
+
+/// The mappings of an answer. False: they are none.
+bool take_mappings(const rs_mappings& header, std::span<const std::byte> data,
+                   std::vector<Mapping>& mappings) {
+    if (header.used_len > data.size())
+        return false;
+    auto rest = data.first(header.used_len);
+    for (std::uint32_t i = 0; i < header.count; ++i) {
+        if (rest.size() < sizeof(rs_mapping))
+            return false;
+        const auto entry = read_at<rs_mapping>(rest);
+        rest = rest.subspan(sizeof(entry));
+        if (entry.path_len > rest.size() || entry.end <= entry.start)
+            return false;
+        const std::string text{reinterpret_cast<const char*>(rest.data()), entry.path_len};
+        const bool is_path = (entry.flags & RS_MAPPINGF_PATH) != 0;
+        mappings.push_back({.start = entry.start,
+                            .end = entry.end,
+                            .inode = entry.inode,
+                            .name = is_path ? text.substr(text.rfind('/') + 1) : text,
+                            .path = is_path ? text : ""});
+        rest = rest.subspan(std::min(padded(entry.path_len), rest.size()));
+    }
+    return true;
+}
+
+}  // namespace
+
+Reply<std::vector<Mapping>> Debuggee::mappings(std::uint32_t process_id) {
+    std::vector<Mapping> mappings;
+    std::uint64_t next = 0;
+    for (int attempts = 1;;) {
+        std::vector<std::byte> image(kListBytes);
+        rs_mappings header{};
+        header.size = sizeof(header);
+        header.total_len = image.size();
+        header.next = next;
+        header.process_id = process_id;
+        std::memcpy(image.data(), &header, sizeof(header));
+        const auto done = request(RS_IOC_MAPPINGS, image);
+        header = read_at<rs_mappings>(image);
+        if (!done) {
+            // The process may have changed them meanwhile.
+            if (header.error == RS_ERR_BAD_ADDRESS && attempts++ < kMaxAttempts) {
+                mappings.clear();
+                next = 0;
+                continue;
+            }
+            return with_code(done.failure(), header.error);
+        }
+        if (!take_mappings(header, std::span{image}.subspan(sizeof(header)), mappings) ||
+            (header.next != 0 && header.next <= next))
+            return kMalformed;
+        next = header.next;
+        if (next == 0)
+            return mappings;
     }
 }
 

@@ -44,6 +44,15 @@ struct MemorySearch : MemoryStop {
     bool has_more = false;            ///< it ended at RS_MAX_MEM_HITS hits; go on at `done`
 };
 
+/// A part of a file in a process's memory.
+struct Mapping {
+    std::uint64_t start = 0;
+    std::uint64_t end = 0;    ///< first address behind it
+    std::uint64_t inode = 0;  ///< address of the file's
+    std::string name;
+    std::string path;  ///< from the root of its file system on; empty if it is not known
+};
+
 /// One name of the kernel or a module.
 struct Symbol {
     std::uint64_t address = 0;

@@ -31,6 +31,7 @@ constexpr RequestSpec kRequests[] = {
     {RS_IOC_IO_APIC, "io-apic", sizeof(rs_io_apic), false},
     {RS_IOC_PAGE_WALK, "page walk", sizeof(rs_page_walk), false},
     {RS_IOC_TASKS, "tasks", sizeof(rs_tasks), true},
+    {RS_IOC_MAPPINGS, "mappings", sizeof(rs_mappings), true},
     {RS_IOC_SYMBOL_LIST, "symbol list", sizeof(rs_symbol_list), true},
     {RS_IOC_SHORT_CIRCUIT, "short circuit", sizeof(rs_event_sc), false},
     {RS_IOC_PREALLOC, "prealloc", sizeof(rs_prealloc), false},
@@ -49,6 +50,7 @@ static_assert(offsetof(rs_event_list, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_eval, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_mem, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_tasks, total_len) == kTotalLengthOffset);
+static_assert(offsetof(rs_mappings, total_len) == kTotalLengthOffset);
 static_assert(offsetof(rs_symbol_list, total_len) == kTotalLengthOffset);
 
 /// Bytes of a request and the data behind its header, as the module will take them.

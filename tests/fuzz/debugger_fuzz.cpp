@@ -23,9 +23,10 @@ constexpr u32 kNumbers[] = {RS_NR_VERSION,       RS_NR_REGISTER_EVENT,
                             RS_NR_LAPIC,         RS_NR_IO_APIC,
                             RS_NR_EVAL,          RS_NR_SYMBOL,
                             RS_NR_REGISTERS,     RS_NR_PAGE_WALK,
-                            RS_NR_TASKS,         RS_NR_SYMBOL_LIST,
-                            RS_NR_RUN,           RS_NR_PAUSE,
-                            RS_NR_SWITCH_CORE,   RS_NR_HALT_STATE};
+                            RS_NR_TASKS,         RS_NR_MAPPINGS,
+                            RS_NR_SYMBOL_LIST,   RS_NR_RUN,
+                            RS_NR_PAUSE,         RS_NR_SWITCH_CORE,
+                            RS_NR_HALT_STATE};
 
 /// Everything is said before it is listened to: the ring to the debuggee has room for it.
 class Sayer {

@@ -162,6 +162,39 @@ def test_tasks(lab):
     assert re.search(r"^process id: [0-9a-f]+\nprocess \(task_struct\): ", output(lab, ".process"), re.M)
 
 
+def mapped_files(lab, pid):
+    """What /proc/PID/maps has of files, as 'lm um' shows it; none if the process has ended."""
+    files = {}
+    for line in lab.shell(f"cat /proc/{pid}/maps").stdout.splitlines():
+        place, _, _, _, inode, *path = line.split(maxsplit=5)
+        if inode != "0":
+            start, end = (int(address, 16) for address in place.split("-"))
+            files[path[0]] = (files.get(path[0], (start,))[0], end)
+    return [(text_of(start), f"{end - start:x}", path.rsplit("/", 1)[1], path) for path, (start, end) in files.items()]
+
+
+MODULE = re.compile(rf"^({ADDRESS})\t([0-9a-f]+)\t(\S+) *\t(\S+)$", re.M)
+
+
+@pytest.mark.neutral
+def test_modules_of_processes(lab):
+    """Of every process, against its /proc/PID/maps."""
+    pids = [pid for pid in lab.out("ls /proc").split() if pid.isdigit()]
+    before = {pid: files for pid in pids if (files := mapped_files(lab, pid))}
+    text = output(lab, *[f"lm um pid 0n{pid}" for pid in before])
+    shown = dict(zip(before, re.split(r"^user mode\n.*\n\n", text, flags=re.M)[1:]))
+    assert "1" in before and len(shown) == len(before)
+    for pid, files in before.items():
+        assert MODULE.findall(shown[pid]) == files, pid
+    name = before["1"][0][2]
+    assert MODULE.findall(output(lab, f"lm um m {name[1:]} pid 1")) == before["1"][:1]
+    # The current process: the program, or the agent.
+    assert "ringside" in [row[2] for row in MODULE.findall(output(lab, "lm um"))]
+    result = lab.debugger("lm um pid 2", "lm um pid 7fffffff", check=False)
+    assert "err, this process has no user memory: it is the kernel's, or has ended (c000103e)" in result.stderr
+    assert "err, no such process" in result.stderr
+
+
 @pytest.mark.neutral
 def test_scripts_know_symbols(lab):
     assert f"{address_of(lab, 'schedule'):x}\n" in output(lab, "print vmlinux!schedule")

@@ -8,7 +8,7 @@ import pytest
 
 @pytest.mark.parametrize("paging", ["", "npt"])
 def test_what_root_mode_sees_is_what_there_is(lab, paging):
-    """Memory, page walks, MSRs, interrupt controllers, tasks and names; the program compares."""
+    """Memory, page walks, MSRs, interrupt controllers, tasks, mappings and names; the program compares."""
     result = lab.shell(f"look {paging}", timeout=60)
     assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"^\d{2} checks hold, 0 do not\n", result.stdout, re.M), result.stdout

@@ -4,6 +4,7 @@ another one does."""
 
 import re
 
+from commands_test import MODULE, mapped_files
 from debuggee import BUILD
 from halted_test import busy, said
 from long_halt_test import HaltingSession
@@ -53,6 +54,21 @@ def test_the_machine_halts_where_a_thread_is_switched_to(lab_svm):
         assert running(session) == f"{pid:x}"
         assert "err, no such process" in said(session, ".process pid 7fffffff")
         session.finish("g")
+    assert lab_svm.answers()
+
+
+def test_files_of_processes_are_listed_while_the_machine_stands(lab_svm):
+    """Of one that is named, of the one that is halted, and of the kernel's, which have none."""
+    with busy(lab_svm, 1) as (pid,):
+        known = {process: mapped_files(lab_svm, int(process, 16)) for process in (pid, "1")}
+        with HaltingSession(lab_svm) as session:
+            for process, files in known.items():
+                assert MODULE.findall("\n".join(said(session, f"lm um pid {process}"))) == files
+            session.do(f".process pid {pid}")
+            assert MODULE.findall("\n".join(said(session, "lm um"))) == known[pid]
+            session.do(".thread tid 0")
+            assert any("err, this process has no user memory" in line for line in said(session, "lm um"))
+            session.finish("g")
     assert lab_svm.answers()
 
 

@@ -70,6 +70,7 @@ bool FakeLook::is_look(std::uint32_t request) {
         case RS_IOC_IO_APIC:
         case RS_IOC_PAGE_WALK:
         case RS_IOC_TASKS:
+        case RS_IOC_MAPPINGS:
         case RS_IOC_SYMBOL_LIST:
             return true;
         default:
@@ -124,6 +125,8 @@ std::uint32_t FakeLook::answer(std::uint32_t request, std::span<std::byte> argum
         }
         case RS_IOC_TASKS:
             return answer_tasks(argument);
+        case RS_IOC_MAPPINGS:
+            return answer_mappings(argument);
         case RS_IOC_SYMBOL_LIST:
             return answer_names(argument);
         default:
@@ -212,6 +215,38 @@ std::uint32_t FakeLook::answer_tasks(std::span<std::byte> argument) {
             break;
         }
         std::memcpy(data.data() + sizeof(rs_task) * header.count++, &*first, sizeof(rs_task));
+    }
+    return finish(argument, header, RS_OK);
+}
+
+std::uint32_t FakeLook::answer_mappings(std::span<std::byte> argument) {
+    auto header = front<rs_mappings>(argument);
+    const auto data = argument.subspan(sizeof(header));
+    if (mappings_error != 0)
+        return finish(argument, header, mappings_error);
+    if (header.next != 0 && std::exchange(loses_cursor, false))
+        return finish(argument, header, RS_ERR_BAD_ADDRESS);
+    const std::uint64_t from = header.next;
+    header.count = header.used_len = 0;
+    header.next = 0;
+    for (const Mapping& mapping : mappings) {
+        if (mapping.end <= from)
+            continue;
+        const std::size_t size = sizeof(rs_mapping) + (mapping.path.size() + 7) / 8 * 8;
+        if (header.count == page_entries || header.used_len + size > data.size()) {
+            header.next = mapping.start;
+            break;
+        }
+        const rs_mapping entry{.start = mapping.start,
+                               .end = mapping.end,
+                               .inode = mapping.inode,
+                               .path_len = static_cast<std::uint32_t>(mapping.path.size()),
+                               .flags = mapping.path.starts_with('/') ? RS_MAPPINGF_PATH : 0};
+        std::memcpy(data.data() + header.used_len, &entry, sizeof(entry));
+        std::memcpy(data.data() + header.used_len + sizeof(entry), mapping.path.data(),
+                    mapping.path.size());
+        header.used_len += static_cast<std::uint32_t>(size);
+        ++header.count;
     }
     return finish(argument, header, RS_OK);
 }

@@ -39,6 +39,12 @@ public:
         char type = 't';
     };
 
+    struct Mapping {
+        std::uint64_t start = 0, end = 0;
+        std::string path;  ///< a name if it has no '/'
+        std::uint64_t inode = 0;
+    };
+
     // What the test arranges.
     FakeMemory memory;
     FakeMemory physical;
@@ -54,8 +60,10 @@ public:
     std::map<std::uint64_t, rs_page_walk> page_walks;  ///< by address; others: absent
     std::vector<rs_task> tasks;                        ///< the first is the current one
     std::vector<Name> names;                           ///< ascending addresses
-    std::size_t page_entries = 1000;                   ///< tasks and names an answer has at most
-    bool loses_cursor = false;  ///< the next list that goes on is told its task is gone
+    std::vector<Mapping> mappings;                     ///< of every process
+    std::uint32_t mappings_error = 0;                  ///< instead of them
+    std::size_t page_entries = 1000;  ///< tasks, mappings and names an answer has at most
+    bool loses_cursor = false;        ///< the next list that goes on is told it has changed
 
     /// RS_OK or RS_ERR_*, also left in the request's 'error'. RS_ERR_INTERNAL: none of its
     /// requests.
@@ -65,6 +73,7 @@ public:
 private:
     std::uint32_t answer_memory(std::span<std::byte> argument);
     std::uint32_t answer_tasks(std::span<std::byte> argument);
+    std::uint32_t answer_mappings(std::span<std::byte> argument);
     std::uint32_t answer_names(std::span<std::byte> argument);
 };
 

@@ -82,6 +82,10 @@ public:
                 return answer<rs_tasks>(argument, [&](rs_tasks& tasks) {
                     return list(tasks, argument.subspan(sizeof(rs_tasks)));
                 });
+            case RS_IOC_MAPPINGS:
+                return answer<rs_mappings>(argument, [&](rs_mappings& mappings) {
+                    return map(mappings, argument.subspan(sizeof(rs_mappings)));
+                });
             case RS_IOC_SYMBOL:
                 if (machine_.symbols.empty())
                     return inner_->request(request, argument);
@@ -195,6 +199,26 @@ private:
             std::memcpy(data.data() + tasks.count++ * sizeof(task), &task, sizeof(task));
         }
         return tasks.count == 0 ? RS_ERR_BAD_PID : RS_OK;
+    }
+
+    u32 map(rs_mappings& mappings, std::span<std::byte> data) {
+        machine_.last_pid = mappings.process_id;
+        if (!is_known(mappings.process_id))
+            return RS_ERR_BAD_PID;
+        if (machine_.mappings.empty())
+            return RS_ERR_NO_USER_MEMORY;
+        mappings.count = mappings.used_len = 0;
+        mappings.next = 0;
+        for (const VisibleMachine::Mapping& row : machine_.mappings) {
+            const rs_mapping entry{row.start, row.end, row.inode, static_cast<u32>(row.path.size()),
+                                   row.path.starts_with('/') ? RS_MAPPINGF_PATH : 0};
+            std::memcpy(data.data() + mappings.used_len, &entry, sizeof(entry));
+            std::memcpy(data.data() + mappings.used_len + sizeof(entry), row.path.data(),
+                        row.path.size());
+            mappings.used_len += static_cast<u32>(sizeof(entry) + (row.path.size() + 7) / 8 * 8);
+            ++mappings.count;
+        }
+        return RS_OK;
     }
 
     u32 find(rs_symbol& symbol) {

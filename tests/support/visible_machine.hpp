@@ -25,6 +25,11 @@ struct VisibleMachine {
         u64 size;
         char type = 'T';
     };
+    struct Mapping {
+        u64 start, end;
+        std::string path;  ///< a name if it has no '/'
+        u64 inode;
+    };
     /// Regions by where they begin; bytes beyond them cannot be reached.
     using Memory = std::map<u64, std::vector<u8>>;
 
@@ -37,8 +42,9 @@ struct VisibleMachine {
     rs_lapic lapic{};
     std::vector<rs_io_apic> io_apics;
     rs_page_walk walk{};
-    std::vector<rs_task> tasks;   ///< the first is the one that runs
-    std::vector<Symbol> symbols;  ///< none: the other module is asked for them
+    std::vector<rs_task> tasks;     ///< the first is the one that runs
+    std::vector<Mapping> mappings;  ///< none: it has no memory
+    std::vector<Symbol> symbols;    ///< none: the other module is asked for them
     u32 known_pid = 1;
     u32 last_pid = 0;  ///< of the last request of memory
     unsigned requests = 0;

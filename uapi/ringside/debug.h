@@ -172,6 +172,34 @@ struct rs_tasks {     /* 0x30 bytes, then struct rs_task each */
 };
 RS_STATIC_ASSERT(sizeof(struct rs_tasks) == 0x30, "rs_tasks");
 
+#define RS_MAX_MAPPING_PATH 0x400u /* bytes */
+
+/* LOOK. What a process has mapped of files, ascending addresses; more of it from `next` on, which
+ * is 0 at the end. In VMI Mode the process may go on changing it meanwhile. */
+struct rs_mappings {  /* 0x28 bytes, then struct rs_mapping each */
+    __u32 size;       /* 0x00 */
+    __u32 error;      /* 0x04 out: RS_ERR_BAD_PID, RS_ERR_NO_USER_MEMORY; RS_ERR_BAD_ADDRESS: the
+                       * kernel's structures do not hold together */
+    __u64 total_len;  /* 0x08 header + room, at least for the longest mapping */
+    __u64 next;       /* 0x10 in: 0 or what the last answer gave; out */
+    __u32 process_id; /* 0x18 or RS_ANY: the one that is interrupted */
+    __u32 count;      /* 0x1c out: mappings behind the header */
+    __u32 used_len;   /* 0x20 out: bytes of them */
+    __u32 reserved;   /* 0x24 */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_mappings) == 0x28, "rs_mappings");
+
+#define RS_MAPPINGF_PATH (1u << 0) /* from its file system's root on; else the last name only */
+
+struct rs_mapping { /* 0x20 bytes, then the path, padded to 8 */
+    __u64 start;    /* 0x00 */
+    __u64 end;      /* 0x08 first address behind it */
+    __u64 inode;    /* 0x10 address of the file's: the same of two mappings of one file */
+    __u32 path_len; /* 0x18 bytes, without a zero; at most RS_MAX_MAPPING_PATH */
+    __u32 flags;    /* 0x1c RS_MAPPINGF_* */
+};
+RS_STATIC_ASSERT(sizeof(struct rs_mapping) == 0x20, "rs_mapping");
+
 /* Names and addresses of the kernel and its modules, sorted by address, as /proc/kallsyms has them;
  * from `next` on. In Debugger Mode those there were when it was prepared. */
 struct rs_symbol_list { /* 0x128 bytes, then entries */

@@ -84,6 +84,8 @@
     X(NO_BREAKPOINT, 0xc000103bu, ENOENT, "no such breakpoint")                                   \
     X(TOO_MANY_BREAKPOINTS, 0xc000103cu, ENOSPC, "too many breakpoints")                          \
     X(BREAKPOINT_EXISTS, 0xc000103du, EEXIST, "there is a breakpoint at this address")            \
+    X(NO_USER_MEMORY, 0xc000103eu, ESRCH,                                                         \
+      "this process has no user memory: it is the kernel's, or has ended")                        \
     X(INTERNAL, 0xc0001fffu, EIO, "internal error")
 
 enum rs_error {

@@ -48,6 +48,7 @@
 #define RS_NR_TASKS 0x3au
 #define RS_NR_SYMBOL_LIST 0x3bu
 #define RS_NR_CPUID 0x3cu
+#define RS_NR_MAPPINGS 0x3du
 #define RS_NR_PREPARE 0x40u
 #define RS_NR_RUN 0x41u
 #define RS_NR_PAUSE 0x42u
@@ -82,6 +83,7 @@
 #define RS_IOC_TASKS RS_IOC(RS_NR_TASKS, struct rs_tasks)                   /* image */
 #define RS_IOC_SYMBOL_LIST RS_IOC(RS_NR_SYMBOL_LIST, struct rs_symbol_list) /* image */
 #define RS_IOC_CPUID RS_IOC(RS_NR_CPUID, struct rs_cpuid)
+#define RS_IOC_MAPPINGS RS_IOC(RS_NR_MAPPINGS, struct rs_mappings) /* image */
 #define RS_IOC_PREPARE RS_IOC(RS_NR_PREPARE, struct rs_prepare)
 #define RS_IOC_RUN RS_IOC(RS_NR_RUN, struct rs_run)
 #define RS_IOC_PAUSE RS_IOC(RS_NR_PAUSE, struct rs_pause)

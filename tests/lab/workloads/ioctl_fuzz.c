@@ -53,6 +53,7 @@ static const __u32 numbers[] = {
     RS_IOC_SYMBOL,     RS_IOC_PROCESS,      RS_IOC_SETTINGS,    RS_IOC_MEM,
     RS_IOC_MSR,        RS_IOC_CPUID,        RS_IOC_LAPIC,       RS_IOC_IO_APIC,
     RS_IOC_REGISTERS,  RS_IOC_PAGE_WALK,    RS_IOC_TASKS,       RS_IOC_SYMBOL_LIST,
+    RS_IOC_MAPPINGS,
 };
 
 /* A number that means something somewhere, or none that does. */
@@ -201,6 +202,12 @@ static void fill(struct thread* self, __u32 number) {
                 (struct rs_tasks){.total_len = sizeof(struct rs_tasks) + below(self, kRoom - 0x100),
                                   .which = (__u32)below(self, 4),
                                   .process_id = below(self, 2) ? RS_ANY : (__u32)below(self, 300)};
+            break;
+        case RS_IOC_MAPPINGS:
+            *(struct rs_mappings*)bytes = (struct rs_mappings){
+                .total_len = sizeof(struct rs_mappings) + below(self, kRoom - 0x100),
+                .next = below(self, 2) ? 0 : draw(self),
+                .process_id = below(self, 2) ? RS_ANY : (__u32)below(self, 300)};
             break;
         case RS_IOC_SYMBOL_LIST: {
             static const char* const patterns[] = {"ksys_*", "*!device_*", "ringside!*",

@@ -2,7 +2,7 @@
 /*
  * Looks at this machine by the requests of uapi debug.h that root mode answers, and compares with
  * what the machine says itself: memory of this process and of others, the kernel's memory, page
- * walks, MSRs, interrupt controllers, tasks and names.
+ * walks, MSRs, interrupt controllers, tasks, mappings and names.
  *
  * usage: look [npt]
  * Loads the hypervisor and unloads it: needs nobody else connected. Prints the checks that fail,
@@ -20,10 +20,13 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ringside/ioctl.h"
+
+#define MAPPINGS 3000
 
 static int device;
 static int held, broken;
@@ -347,6 +350,82 @@ static void check_tasks(void) {
           told[0]);
 }
 
+/* The next mapping of a file in /proc/self/maps; 0: there is none. */
+static int next_mapping(FILE* maps, struct rs_mapping* mapping, char* path) {
+    char line[0x800];
+
+    while (fgets(line, sizeof line, maps)) {
+        int at = 0;
+        line[strcspn(line, "\n")] = 0;
+        if (sscanf(line, "%llx-%llx %*s %*s %*s %*s %n", &mapping->start, &mapping->end, &at) ==
+                2 &&
+            at && line[at] == '/') {
+            strcpy(path, line + at);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Mappings told in answers of `bytes`, against the kernel's own list. */
+static void compare_mappings(__u32 process_id, __u64 bytes) {
+    struct rs_mappings* header = HEADER(struct rs_mappings);
+    struct rs_mapping known;
+    char path[0x800];
+    int told = 0, wrong = 0;
+    __u64 next = 0;
+    FILE* maps = fopen("/proc/self/maps", "r");
+
+    do {
+        *header = (struct rs_mappings){
+            .size = sizeof *header, .total_len = bytes, .next = next, .process_id = process_id};
+        if (ioctl(device, RS_IOC_MAPPINGS, image)) {
+            check(0, "mappings: %08x", header->error);
+            break;
+        }
+        const unsigned char* at = image + sizeof *header;
+        for (__u32 i = 0; i < header->count; i++, told++) {
+            const struct rs_mapping* mapping = (const struct rs_mapping*)at;
+            wrong += !next_mapping(maps, &known, path) || mapping->start != known.start ||
+                     mapping->end != known.end || mapping->flags != RS_MAPPINGF_PATH ||
+                     mapping->path_len != strlen(path) ||
+                     memcmp(mapping + 1, path, mapping->path_len) != 0;
+            at += sizeof *mapping + (mapping->path_len + 7) / 8 * 8;
+        }
+        next = header->next;
+    } while (next);
+    check(told > MAPPINGS && wrong == 0 && !next_mapping(maps, &known, path),
+          "%d mappings told in answers of %llu bytes, %d are others", told, bytes, wrong);
+    fclose(maps);
+}
+
+/* Enough of them for a tree of several levels; of a file in the root file system, since a path
+ * begins at that of its own. */
+static void check_mappings(void) {
+    static void* pages[MAPPINGS];
+    static const char kPath[] = "/looked at/a file";
+
+    mkdir("/looked at", 0700);
+    const int file = open(kPath, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    check(file >= 0 && ftruncate(file, 0x1000) == 0, "%s: %s", kPath, strerror(errno));
+    for (int i = 0; i < MAPPINGS; i++)
+        pages[i] = mmap(NULL, 0x1000, PROT_READ, MAP_PRIVATE, file, 0);
+    compare_mappings(RS_ANY, sizeof image);
+    compare_mappings((__u32)getpid(), 0x800);
+    for (int i = 0; i < MAPPINGS; i++)
+        munmap(pages[i], 0x1000);
+    close(file);
+    unlink(kPath);
+    rmdir("/looked at");
+
+    struct rs_mappings* header = HEADER(struct rs_mappings);
+    *header =
+        (struct rs_mappings){.size = sizeof *header, .total_len = sizeof image, .process_id = 2};
+    check(ioctl(device, RS_IOC_MAPPINGS, image) && errno == ESRCH &&
+              header->error == RS_ERR_NO_USER_MEMORY,
+          "mappings of kthreadd: %08x", header->error);
+}
+
 static unsigned char list[RS_MAX_REQUEST_BYTES] __attribute__((aligned(8)));
 
 /* Counts names by pages of `bytes`; 1: their addresses ascend, and `known` is one of them. */
@@ -443,6 +522,7 @@ int main(int argc, char** argv) {
     check_msrs(cores);
     check_controllers(cores);
     check_tasks();
+    check_mappings();
     load = (struct rs_load){.size = sizeof load, .abi = RS_ABI_VERSION};
     check(ioctl(device, RS_IOC_UNLOAD, &load) == 0, "unload: %08x", load.error);
     printf("%d checks hold, %d do not\n", held, broken);

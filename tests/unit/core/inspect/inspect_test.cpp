@@ -9,7 +9,7 @@ using Inspect = test::InspectedMachine;
 
 TEST_F(Inspect, KnowsItsRequests) {
     for (const u32 number : {RS_NR_MEM, RS_NR_REGISTERS, RS_NR_MSR, RS_NR_CPUID, RS_NR_LAPIC,
-                             RS_NR_IO_APIC, RS_NR_PAGE_WALK, RS_NR_TASKS})
+                             RS_NR_IO_APIC, RS_NR_PAGE_WALK, RS_NR_TASKS, RS_NR_MAPPINGS})
         EXPECT_TRUE(is_look(number)) << number;
     for (const u32 number : {RS_NR_VERSION, RS_NR_EVAL, RS_NR_SYMBOL_LIST, RS_NR_RUN, 0xffffffffu})
         EXPECT_FALSE(is_look(number)) << number;

@@ -62,12 +62,49 @@ TEST_F(SymbolCommands, ModulesAreListed) {
               "ffffffff`c0001000\t200\tnvme                    \t-\n");
     EXPECT_EQ(fail("lm m ext4"),
               "err, no module is called that\nlm m ext4\n     ^\nhint: 'lm' lists them all\n");
-    EXPECT_EQ(fail("lm um pid 1"),
-              "err, modules of processes are not listed in this version\nlm um pid 1\n   ^\n"
-              "hint: 'lm km' lists those of the kernel\n");
     EXPECT_THAT(fail("lm km pid 1"), StartsWith("err, 'pid' goes with 'um'"));
     EXPECT_THAT(fail("lm xx"), StartsWith("err, wrong use of 'lm'\nlm xx\n   ^\n"));
     EXPECT_THAT(fail("lm m"), StartsWith("err, wrong use of 'lm'\n"));
+}
+
+TEST_F(SymbolCommands, FilesOfAProcessAreListed) {
+    machine_.mappings = {{0x40'0000, 0x40'1000, "/usr/bin/busybox", 0x100},
+                         {0x40'1000, 0x50'0000, "/usr/bin/busybox", 0x100},
+                         {0x7f00'0000'0000, 0x7f00'0000'2000, "/usr/lib/libc.so.6", 0x200},
+                         {0x7f00'0001'0000, 0x7f00'0001'1000, "memfd:\x1b[1m", 0x300},
+                         {0x7f00'0002'0000, 0x7f00'0002'1000, "/usr/lib/libc.so.6", 0x400},
+                         {0x7f00'0003'0000, 0x7f00'0003'1000, "/usr/lib/libc.so.6", 0x200},
+                         {0x7f00'0004'0000, 0x7f00'0004'1000, "", 0x500}};
+    EXPECT_EQ(fail("lm um"), "err, vmm not loaded; use 'load vmm'\n");
+    run("load vmm");
+    EXPECT_EQ(run("lm um"),
+              "user mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n"
+              "00000000`00400000\t100000\tbusybox                 \t/usr/bin/busybox\n"
+              "00007f00`00000000\t31000\tlibc.so.6               \t/usr/lib/libc.so.6\n"
+              "00007f00`00010000\t1000\tmemfd:?[1m              \t-\n"
+              "00007f00`00020000\t1000\tlibc.so.6               \t/usr/lib/libc.so.6\n"
+              "00007f00`00040000\t1000\t-                       \t-\n");
+    EXPECT_EQ(machine_.last_pid, RS_ANY);
+    EXPECT_EQ(run("lm um m BUSY pid 1"),
+              "user mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n"
+              "00000000`00400000\t100000\tbusybox                 \t/usr/bin/busybox\n");
+    EXPECT_EQ(machine_.last_pid, 1u);
+    EXPECT_EQ(fail("lm um m ext4"),
+              "err, no module is called that\nlm um m ext4\n        ^\n"
+              "hint: 'lm um' lists them all\n");
+    EXPECT_EQ(fail("lm um pid 2"),
+              "err, no such process; pids are hex, prefix 0n for decimal (c000001e)\n"
+              "lm um pid 2\n          ^\n");
+    EXPECT_THAT(fail("lm um pid 1 2"), StartsWith("err, wrong use of 'lm'\n"));
+    EXPECT_THAT(fail("lm um pid x"), StartsWith("err, "));
+    // Halted as well: the process is named all the same.
+    session_.set_halted(true);
+    EXPECT_THAT(run("lm um m libc pid 1"), HasSubstr("libc.so.6"));
+    EXPECT_EQ(machine_.last_pid, 1u);
+    machine_.mappings.clear();
+    EXPECT_EQ(fail("lm um pid 1"),
+              "err, this process has no user memory: it is the kernel's, or has ended (c000103e)\n"
+              "lm um pid 1\n          ^\nhint: 'lm km' lists the kernel's modules\n");
 }
 
 TEST_F(SymbolCommands, AreCounted) {

@@ -188,6 +188,33 @@ TEST_F(LookingDebuggee, BeginsAnewWhenTheTaskToGoOnWithIsGone) {
     EXPECT_EQ(requests.size(), 1u + 1u + 3u);
 }
 
+TEST_F(LookingDebuggee, ListsMappingsPageByPage) {
+    look.mappings = {
+        {0x1000, 0x3000, "/bin/a", 7}, {0x3000, 0x4000, "b", 8}, {0x8000, 0x9000, "", 9}};
+    look.page_entries = 2;
+    const auto mappings = debuggee.mappings(1);
+    ASSERT_TRUE(mappings);
+    ASSERT_EQ(mappings->size(), 3u);
+    EXPECT_EQ((*mappings)[0].start, 0x1000u);
+    EXPECT_EQ((*mappings)[0].end, 0x3000u);
+    EXPECT_EQ((*mappings)[0].inode, 7u);
+    EXPECT_EQ((*mappings)[0].name, "a");
+    EXPECT_EQ((*mappings)[0].path, "/bin/a");
+    EXPECT_EQ((*mappings)[1].name, "b");
+    EXPECT_EQ((*mappings)[1].path, "");
+    EXPECT_EQ((*mappings)[2].name, "");
+    // They change while they are read.
+    look.loses_cursor = true;
+    EXPECT_EQ(debuggee.mappings()->size(), 3u);
+    look.mappings_error = RS_ERR_BAD_ADDRESS;
+    EXPECT_EQ(debuggee.mappings().failure().code, RS_ERR_BAD_ADDRESS);
+    look.mappings_error = RS_ERR_NO_USER_MEMORY;
+    EXPECT_EQ(debuggee.mappings().failure().code, RS_ERR_NO_USER_MEMORY);
+    look.mappings_error = 0;
+    look.mappings = {{0x1000, 0x1000, "ends where it begins", 7}};
+    EXPECT_EQ(debuggee.mappings().failure().kind, Failure::Kind::kMalformed);
+}
+
 TEST_F(LookingDebuggee, ListsNamesThatMatch) {
     look.names = {{0x100, "vmlinux!ksys_read", 'T'},
                   {0x200, "vmlinux!ksys_write", 't'},
