@@ -298,6 +298,40 @@ def test_registers_are_what_a_program_put_there_and_finds_again(lab_svm):
     assert [int(word, 16) for word in work.process.communicate(timeout=60)[0].split()] == list(changed.values())
 
 
+STACK_LINE = re.compile(r"^\[\$\+([0-9a-f]{3})\] +([0-9a-f`]+)(    \(from (vmlinux!\S+ )?<)?")
+
+
+def stack_words(lines):
+    """Of kq, kd and 'k base': what stands at which distance, and whether it was pushed by a call."""
+    found = (STACK_LINE.match(line) for line in lines)
+    return {int(one[1], 16): (int(one[2].replace("`", ""), 16), one[3] is not None) for one in found if one}
+
+
+def test_words_of_the_stack_are_what_is_in_memory(lab_svm):
+    """kq and kd against dq and dd; 'k base' has the same return addresses."""
+    with HaltingSession(lab_svm) as session:
+        session.do("bp vmlinux!ksys_read")
+        session.go()
+        work = Background(lab_svm, "cat /proc/uptime")
+        assert "breakpoint 0x1 hit" in said(session, "bc 1", "~") + session.lines
+        for show, dump, size in (("kq", "dq", 8), ("kd", "dd", 4)):
+            rows = [line.split("  ", 1)[1] for line in said(session, f"{dump} @rsp l 100")]
+            memory = [int(word.replace("`", ""), 16) for row in rows for word in row.split()]
+            shown = stack_words(said(session, f"{show} l 100"))
+            assert list(shown) == list(range(0, 0x100, size)) and len(memory) == len(shown)
+            for (value, is_call), word in zip(shown.values(), memory):
+                assert 2 <= word - value <= 8 if is_call else value == word
+            if show == "kq":
+                calls = {distance: word for distance, word in shown.items() if word[1]}
+                assert 0 in calls and len(calls) >= 3
+                assert stack_words(said(session, "k base @rsp l 100")) == calls
+                above = stack_words(said(session, "k base @rsp+40 l 40"))
+                assert above == {at - 0x40: word for at, word in calls.items() if 0x40 <= at < 0x80}
+                assert 0 in stack_words(said(session, "k l 8")) and len(said(session, "k l 8")) == 1
+        session.finish("g")
+    work.finish(60)
+
+
 def test_the_stack_is_what_the_kernel_says_it_is(lab_svm):
     """`k`, held against /proc/PID/stack: a task on its way to sleep, and asleep."""
     with HaltingSession(lab_svm) as session:
