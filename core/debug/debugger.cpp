@@ -65,7 +65,7 @@ void fill(vcpu::ExitTable& table) {
     };
     table.hidden_step_done = [](vcpu::Vcpu& vcpu) {
         if (auto* const debugger = Debugger::of(*vcpu.machine))
-            debugger->put_breakpoint_back(vcpu);
+            debugger->end_passing(vcpu);
     };
     table.debug_exception = [](vcpu::Vcpu& vcpu, const vcpu::PendingEvent& exception) {
         auto* const debugger = Debugger::of(*vcpu.machine);
@@ -169,6 +169,8 @@ void Debugger::close(vcpu::Vcpu& vcpu) {
     std::atomic_ref<u32>(machine.has_link).store(0, std::memory_order_release);
     lock(vcpu);
     breakpoints_.clear_all();
+    if (std::exchange(is_passing_, false))
+        vcpu::end_halt(vcpu, false);
     if (has_session_) {
         (void)queue_.push(RS_PACKET_BYE);
         flush_out(kFarewellMs);
@@ -198,6 +200,11 @@ bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
     if (!has_work || !try_lock())
         return may_be_bell;
     if (std::atomic_ref<u32>(vcpu.machine->has_link).load(std::memory_order_acquire) == 0) {
+        unlock();
+        return may_be_bell;
+    }
+    if (is_passing_) {  // others stand, but not for the debugger: it is heard behind that
+        state.has_link_news = true;
         unlock();
         return may_be_bell;
     }
@@ -493,8 +500,12 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
         x86::compiler_barrier();
     leaves_loop_ = false;
     next_core_ = kNoCore;
-    if (!finds_awaited(vcpu))
-        return unlock();
+    if (vcpu.halt_reason != nullptr && vcpu.halt_reason->reason == vcpu::kPassesBreakpoint) {
+        begin_passing(vcpu);
+        unlock();
+        return vcpu::end_halt(vcpu, true);
+    }
+    is_passing_ = false;
     begin_to_listen();
     breakpoints_.remove();
     breakpoints_.forget_temporary();

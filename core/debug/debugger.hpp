@@ -93,8 +93,8 @@ public:
     /// Serves the debugger while this core operates.
     void operate(vcpu::Vcpu& vcpu);
 
-    /// A core has run the instruction below a breakpoint.
-    void put_breakpoint_back(vcpu::Vcpu& vcpu);
+    /// This core has run the instruction below a breakpoint.
+    void end_passing(vcpu::Vcpu& vcpu);
 
     /// Whether an exception is the debugger's own: a step's end, a breakpoint.
     bool take_exception(vcpu::Vcpu& vcpu, const vcpu::PendingEvent& exception);
@@ -131,8 +131,8 @@ private:
     void look_after_link(vcpu::Vcpu& vcpu);
     void insert_breakpoints(vcpu::Vcpu& vcpu);
     bool pass_nop(vcpu::Vcpu& vcpu, u64 address);
-    u32 awaited_core(vcpu::Vcpu& vcpu);
-    bool finds_awaited(vcpu::Vcpu& vcpu);
+    void begin_passing(vcpu::Vcpu& vcpu);
+    void pass_breakpoint(vcpu::Vcpu& vcpu, u64 address);
     bool take_breakpoint(vcpu::Vcpu& vcpu);
     u32 set_end_of_run(vcpu::Vcpu& vcpu, const rs_run& request);
     bool try_lock() { return lock_.exchange(1, std::memory_order_acquire) == 0; }
@@ -198,6 +198,7 @@ private:
     u64 bell_halts_ = 0;                   ///< halts when one came there last
     bool has_session_ = false;             ///< a debugger has introduced itself
     bool wants_halt_ = false;
+    bool is_passing_ = false;  ///< the core that was let go alone runs what is below a breakpoint
     bool goes_on_alone_ = false;  ///< 'settings linkloss go'
     u32 reported_core_ = 0;
     u64 reported_halt_ = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How a halted machine goes on, and what ends that: steps, breakpoints, a task that is waited for.
+#include <utility>
+
 #include "debug/debugger.hpp"
-#include "inspect/tasks.hpp"
 #include "vcpu/guest_view.hpp"
 #include "vcpu/step.hpp"
 #include "x86/control_registers.hpp"
@@ -29,8 +30,9 @@ void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
         insert_breakpoints(vcpu);
     const bool is_step = how >= RS_RUN_STEP && how <= RS_RUN_STEP_CORE;
     const bool is_at_breakpoint = breakpoints_.is_at(vcpu, rip);
-    if (is_at_breakpoint && (is_step || !pass_nop(vcpu, rip)))
+    if (is_at_breakpoint && is_step)
         (void)breakpoints_.lift(vcpu, rip);
+    const bool passes = is_at_breakpoint && (is_step || !pass_nop(vcpu, rip));
     switch (how) {
         case RS_RUN_STEP:
             vcpu::begin_step(vcpu,
@@ -42,11 +44,11 @@ void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
         default:
             if (how == RS_RUN_STEP_OVER && !has_run_end_)
                 vcpu::begin_step(vcpu, vcpu::StepKind::kOver);
-            else if (is_at_breakpoint && vcpu.backend->read_register(RS_FULL_RIP) == rip)
-                vcpu::begin_hidden_step(vcpu);
+            else if (passes)
+                begin_passing(vcpu);
             break;
     }
-    vcpu::end_halt(vcpu, how == RS_RUN_STEP_CORE);
+    vcpu::end_halt(vcpu, how == RS_RUN_STEP_CORE || is_passing_);
 }
 
 /// The machine runs: INT3 exits, and #DB behind those that are passed.
@@ -56,53 +58,26 @@ void Debugger::insert_breakpoints(vcpu::Vcpu& vcpu) {
     vcpu::update_debug_exceptions(*vcpu.machine);
 }
 
-void Debugger::put_breakpoint_back(vcpu::Vcpu& vcpu) {
+/// The instruction below a breakpoint is run while all other cores stand: none of them may go past
+/// the place meanwhile. The machine is halted by this core.
+void Debugger::begin_passing(vcpu::Vcpu& vcpu) {
+    (void)breakpoints_.lift(vcpu, vcpu.backend->read_register(RS_FULL_RIP));
+    vcpu::begin_hidden_step(vcpu);
+    is_passing_ = true;
+}
+
+void Debugger::end_passing(vcpu::Vcpu& vcpu) {
     lock(vcpu);
-    if (!vcpu::is_halted(*vcpu.machine))
+    const bool was_passing = std::exchange(is_passing_, false);
+    if (was_passing || !vcpu::is_halted(*vcpu.machine))
         breakpoints_.insert(vcpu);
-    // While it was out another core may have gone past it.
-    const bool has_found = awaited_core(vcpu) != kNoCore;
     unlock();
-    if (has_found && has_debugger(vcpu)) {
-        vcpu::HaltReason reason{
-            .reason = RS_HALT_TASK,
-            // Another halt ends the run as well.
-            .is_wanted = [](vcpu::Vcpu&, const vcpu::HaltReason&) { return false; },
-            .tsc = x86::read_tsc()};
-        (void)vcpu::halt_machine(vcpu, reason);
-    }
-}
-
-/// Where the task that was waited for runs is to be seen, not where it was noticed. False: this
-/// core does not operate, another does, or that task has gone on and is waited for again.
-bool Debugger::finds_awaited(vcpu::Vcpu& vcpu) {
-    if (breakpoints_.temporary() == nullptr || vcpu.halt_reason == nullptr ||
-        vcpu.halt_reason->reason != RS_HALT_TASK)
-        return true;
-    const u32 core = awaited_core(vcpu);
-    if (core == kNoCore) {
-        vcpu::end_halt(vcpu, false);
-        return false;
-    }
-    return core == vcpu.core || !vcpu::hand_over_operation(vcpu, core);
-}
-
-/// The core that runs the task of RS_RUN_TO_*, this one if it does; kNoCore: none, or no task is
-/// waited for.
-u32 Debugger::awaited_core(vcpu::Vcpu& vcpu) {
-    const Breakpoint* const awaited = breakpoints_.temporary();
-    if (awaited == nullptr || awaited->task != 0)
-        return kNoCore;
-    u32 found = kNoCore;
-    for (u32 core = 0; core < vcpu.machine->core_count; ++core) {
-        rs_task task;
-        if (inspect::task_on_core(vcpu, core, task) &&
-            (awaited->process_id == RS_ANY || awaited->process_id == task.tgid) &&
-            (awaited->thread_id == RS_ANY || awaited->thread_id == task.pid) &&
-            (found == kNoCore || core == vcpu.core))
-            found = core;
-    }
-    return found;
+    if (!was_passing)
+        return;  // something else has halted the machine before the instruction had run
+    vcpu::end_halt(vcpu, false);
+    // Nobody has looked after the link meanwhile.
+    vcpu.core_state->has_link_news = true;
+    (void)tend(vcpu, false);
 }
 
 /// Below a breakpoint at a function's entry there is mostly a NOP, which the kernel's tracing has
@@ -119,6 +94,25 @@ bool Debugger::pass_nop(vcpu::Vcpu& vcpu, u64 address) {
     return length != 0;
 }
 
+/// One that is not meant for who has run into it.
+void Debugger::pass_breakpoint(vcpu::Vcpu& vcpu, u64 address) {
+    lock(vcpu);
+    const bool has_passed = pass_nop(vcpu, address);
+    unlock();
+    if (has_passed)
+        return;
+    vcpu::HaltReason reason{.reason = vcpu::kPassesBreakpoint,
+                            .is_wanted =
+                                [](vcpu::Vcpu& core, const vcpu::HaltReason&) {
+                                    Debugger* const debugger = of(*core.machine);
+                                    const u64 rip = core.backend->read_register(RS_FULL_RIP);
+                                    return debugger != nullptr &&
+                                           debugger->breakpoints_.is_at(core, rip);
+                                },
+                            .tsc = x86::read_tsc()};
+    (void)vcpu::halt_machine(vcpu, reason);
+}
+
 /// INT3: the guest's own, or one of ours.
 bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
     const u64 address = vcpu.backend->read_register(RS_FULL_RIP);
@@ -127,7 +121,7 @@ bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
     BreakpointHit hit = breakpoints_.judge(vcpu, address, id);
     u32 why = hit == BreakpointHit::kHit ? RS_HALT_BREAKPOINT : RS_HALT_STEP;
     if (hit == BreakpointHit::kTemporary && breakpoints_.temporary()->task == 0)
-        why = RS_HALT_TASK;  // another core may have noticed, too: it is forgotten in the halt
+        why = RS_HALT_TASK;  // forgotten in the halt: another core may be there, too
     else if (hit == BreakpointHit::kTemporary)
         breakpoints_.forget_temporary();
     unlock();
@@ -140,13 +134,7 @@ bool Debugger::take_breakpoint(vcpu::Vcpu& vcpu) {
     if ((hit == BreakpointHit::kHit || why == RS_HALT_TASK) && !has_debugger(vcpu))
         hit = BreakpointHit::kPassed;
     if (hit == BreakpointHit::kPassed) {
-        lock(vcpu);
-        const bool has_passed = pass_nop(vcpu, address);
-        if (!has_passed)
-            (void)breakpoints_.lift(vcpu, address);
-        unlock();
-        if (!has_passed)
-            vcpu::begin_hidden_step(vcpu);
+        pass_breakpoint(vcpu, address);
         return true;
     }
     vcpu::HaltReason reason{.reason = why,

@@ -36,11 +36,11 @@ u32 missing_cores(Vcpu& vcpu) {
 }
 
 /// Becomes the operating core, if none is.
-bool begin_halt(Vcpu& vcpu) {
+bool begin_halt(Vcpu& vcpu, bool counts) {
     Halt& halt = vcpu.machine->halt;
     if (is_released(vcpu)) {
         Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
-        Count(halt.halts).fetch_add(1, std::memory_order_relaxed);
+        Count(halt.halts).fetch_add(counts, std::memory_order_relaxed);
         Word(halt.released_core).store(kNobody, std::memory_order_release);
         return true;
     }
@@ -48,7 +48,7 @@ bool begin_halt(Vcpu& vcpu) {
     if (is_taken.exchange(1, std::memory_order_acquire) != 0)
         return false;
     halt.last_generation = halt.last_generation == ~u32{0} ? 1 : halt.last_generation + 1;
-    Count(halt.halts).fetch_add(1, std::memory_order_relaxed);
+    Count(halt.halts).fetch_add(counts, std::memory_order_relaxed);
     Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
     Word(vcpu.halted_for).store(halt.last_generation, std::memory_order_relaxed);
     Word(halt.generation).store(halt.last_generation, std::memory_order_seq_cst);
@@ -107,7 +107,8 @@ bool stands(const Machine& machine, u32 core) {
 }
 
 bool halt_machine(Vcpu& vcpu, HaltReason& reason) {
-    while (!begin_halt(vcpu)) {
+    const bool passes = reason.reason == kPassesBreakpoint;
+    while (!begin_halt(vcpu, !passes)) {
         stand_in_halt(vcpu);
         // Who only wanted the machine to halt has what they wanted.
         if (reason.reason == RS_HALT_REQUEST)
@@ -121,7 +122,8 @@ bool halt_machine(Vcpu& vcpu, HaltReason& reason) {
     vcpu.halt_reason = &reason;
     event::hand_over(*vcpu.core_state);
     wait_for_others(vcpu);
-    hold_stall_reports_back(*vcpu.machine);
+    if (!passes)
+        hold_stall_reports_back(*vcpu.machine);
     stand_in_halt(vcpu);
     vcpu.halt_reason = nullptr;
     return true;
@@ -166,6 +168,7 @@ void end_halt(Vcpu& vcpu, bool only_here) {
     std::atomic_ref<u64>(halt.resumed_tsc).store(x86::read_tsc());
     // Whoever takes it next finds it free only when nobody is told to stand any more.
     Machine& machine = *vcpu.machine;
+    Word(halt.released_core).store(kNobody);
     Word(halt.generation).store(0);
     Word(halt.is_taken).store(0, std::memory_order_release);
     for (u32 core = 0; core < machine.core_count; ++core)

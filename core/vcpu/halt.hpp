@@ -8,9 +8,13 @@
 
 namespace ringside::vcpu {
 
+/// A reason that is no RS_HALT_*: no other core may run while this one is led past a breakpoint.
+/// Such a halt is not counted.
+inline constexpr u32 kPassesBreakpoint = ~u32{0};
+
 /// Why a core wants the machine to halt. Lives on that core's stack for as long as it does.
 struct HaltReason {
-    u32 reason = 0;                       ///< RS_HALT_*
+    u32 reason = 0;                       ///< RS_HALT_*, kPassesBreakpoint
     event::Occasion* occasion = nullptr;  ///< of an event
     u32 breakpoint = 0;                   ///< number of one
     /// Of a breakpoint: whether it is still there when its turn comes.

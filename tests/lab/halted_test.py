@@ -245,6 +245,21 @@ def test_functions_of_the_entry_return_with_a_deeper_stack(lab_svm):
     assert lab_svm.answers()
 
 
+def test_a_step_ends_where_other_cores_pass_all_the_time(lab_svm):
+    """Who is led past the breakpoint that ends a step opens it to nobody else."""
+    with busy(lab_svm, *range(lab_svm.cores())), HaltingSession(lab_svm) as session:
+        # The instruction itself, not the NOP at the entry, which is passed without taking it out.
+        session.do("!interrupt ec core 1", "bp vmlinux!sysvec_apic_timer_interrupt+5 core 7",
+                   "bp vmlinux!update_process_times+5 core 7")
+        for _ in range(12):
+            session.do("g")
+            while not (at := steps(session, "t", 1)[0]).text.startswith("call vmlinux!error_entry"):
+                pass
+            assert steps(session, "p", 1)[0].address == at.address + at.length
+        session.finish("bc all", "events c all", "g")
+    assert lab_svm.answers()
+
+
 def test_a_breakpoint_counts_all_its_hits_and_leaves_no_trace(lab_svm):
     with HaltingSession(lab_svm) as session:
         before = said(session, "db vmlinux!__x64_sys_getppid l 10")
