@@ -213,7 +213,8 @@ bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
     serve(vcpu);
     has_output_.store(!queue_.is_drained());
     uart_.want_transmit_interrupt(setup.kind == RS_LINK_SERIAL && !queue_.is_drained());
-    const bool wants_halt = wants_halt_ && !vcpu::is_halted(*vcpu.machine);
+    const bool wants_halt =
+        wants_halt_ && (!vcpu::is_halted(*vcpu.machine) || vcpu::is_passing(*vcpu.machine));
     wants_halt_ = false;
     const u64 now = x86::read_tsc();
     const bool was_echo = may_be_bell && is_echo(vcpu, now);
@@ -370,7 +371,7 @@ void Debugger::take_hello(vcpu::Vcpu& vcpu, std::span<const u8> payload) {
     rs_packet_debuggee answer = {};
     answer.link_version = RS_LINK_VERSION;
     answer.abi = RS_ABI_VERSION;
-    answer.is_halted = vcpu::is_halted(*vcpu.machine);
+    answer.is_halted = vcpu::is_halted(*vcpu.machine) && !vcpu::is_passing(*vcpu.machine);
     answer.kind = setup.kind;
     copy_bytes(answer.nonce, hello.nonce, sizeof answer.nonce);
     answer.version = setup.version;
@@ -503,7 +504,7 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     if (vcpu.halt_reason != nullptr && vcpu.halt_reason->reason == vcpu::kPassesBreakpoint) {
         begin_passing(vcpu);
         unlock();
-        return vcpu::end_halt(vcpu, true);
+        return vcpu::end_halt_passing(vcpu);
     }
     is_passing_ = false;
     begin_to_listen();

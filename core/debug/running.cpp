@@ -48,7 +48,9 @@ void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
                 begin_passing(vcpu);
             break;
     }
-    vcpu::end_halt(vcpu, how == RS_RUN_STEP_CORE || is_passing_);
+    if (is_passing_)
+        return vcpu::end_halt_passing(vcpu);
+    vcpu::end_halt(vcpu, how == RS_RUN_STEP_CORE);
 }
 
 /// The machine runs: INT3 exits, and #DB behind those that are passed.

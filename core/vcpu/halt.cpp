@@ -35,18 +35,23 @@ u32 missing_cores(Vcpu& vcpu) {
     return missing;
 }
 
-/// Becomes the operating core, if none is.
-bool begin_halt(Vcpu& vcpu, bool counts) {
+/// Becomes the operating core, if none is. Else `kind` is that of the halt in effect.
+bool begin_halt(Vcpu& vcpu, HaltKind& kind) {
     Halt& halt = vcpu.machine->halt;
+    const bool counts = kind == HaltKind::kDebugger;
+    Word is_taken{halt.is_taken};
     if (is_released(vcpu)) {
+        is_taken.store(u32(kind));
         Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
         Count(halt.halts).fetch_add(counts, std::memory_order_relaxed);
         Word(halt.released_core).store(kNobody, std::memory_order_release);
         return true;
     }
-    Word is_taken{halt.is_taken};
-    if (is_taken.exchange(1, std::memory_order_acquire) != 0)
+    u32 found = u32(HaltKind::kNone);
+    if (!is_taken.compare_exchange_strong(found, u32(kind), std::memory_order_acquire)) {
+        kind = HaltKind(found);
         return false;
+    }
     halt.last_generation = halt.last_generation == ~u32{0} ? 1 : halt.last_generation + 1;
     Count(halt.halts).fetch_add(counts, std::memory_order_relaxed);
     Word(halt.operating_core).store(vcpu.core, std::memory_order_relaxed);
@@ -108,10 +113,12 @@ bool stands(const Machine& machine, u32 core) {
 
 bool halt_machine(Vcpu& vcpu, HaltReason& reason) {
     const bool passes = reason.reason == kPassesBreakpoint;
-    while (!begin_halt(vcpu, !passes)) {
-        stand_in_halt(vcpu);
-        // Who only wanted the machine to halt has what they wanted.
-        if (reason.reason == RS_HALT_REQUEST)
+    const HaltKind wanted = passes ? HaltKind::kPassing : HaltKind::kDebugger;
+    for (HaltKind kind = wanted; !begin_halt(vcpu, kind); kind = wanted) {
+        const bool has_stood = stand_in_halt(vcpu) != 0;
+        // Who only wanted the machine to halt has what they wanted, unless it was the end of a halt
+        // that they came upon.
+        if (reason.reason == RS_HALT_REQUEST && kind == HaltKind::kDebugger && has_stood)
             return false;
         if (reason.occasion != nullptr && !reason.occasion->event.is_active())
             return false;
@@ -170,10 +177,15 @@ void end_halt(Vcpu& vcpu, bool only_here) {
     Machine& machine = *vcpu.machine;
     Word(halt.released_core).store(kNobody);
     Word(halt.generation).store(0);
-    Word(halt.is_taken).store(0, std::memory_order_release);
+    Word(halt.is_taken).store(u32(HaltKind::kNone), std::memory_order_release);
     for (u32 core = 0; core < machine.core_count; ++core)
         if (core != vcpu.core && is_virtualized(machine.vcpus[core]))
             wake(*machine.vcpus[core]);
+}
+
+void end_halt_passing(Vcpu& vcpu) {
+    Word(vcpu.machine->halt.is_taken).store(u32(HaltKind::kPassing));
+    end_halt(vcpu, true);
 }
 
 bool hand_over_operation(Vcpu& vcpu, u32 core) {

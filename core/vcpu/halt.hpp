@@ -8,6 +8,9 @@
 
 namespace ringside::vcpu {
 
+/// What a machine is halted for.
+enum class HaltKind : u32 { kNone, kDebugger, kPassing };
+
 /// A reason that is no RS_HALT_*: no other core may run while this one is led past a breakpoint.
 /// Such a halt is not counted.
 inline constexpr u32 kPassesBreakpoint = ~u32{0};
@@ -40,11 +43,17 @@ u64 stand_in_halt(Vcpu& vcpu);
 
 /// The operating core lets all go on, or `only` itself, the others standing on.
 void end_halt(Vcpu& vcpu, bool only_here);
+/// Lets only itself go on, and what is left is no halt for the debugger any more.
+void end_halt_passing(Vcpu& vcpu);
 /// The operating core hands over to another that stands. False: that one does not.
 bool hand_over_operation(Vcpu& vcpu, u32 core);
 
 inline bool is_halted(const Machine& machine) {
     return std::atomic_ref<const u32>(machine.halt.generation).load(std::memory_order_acquire) != 0;
+}
+/// Whether the halt in effect is none that anybody was told of.
+inline bool is_passing(const Machine& machine) {
+    return std::atomic_ref<const u32>(machine.halt.is_taken).load() == u32(HaltKind::kPassing);
 }
 /// Whether this core has the machine's halt in its hands.
 inline bool operates(const Vcpu& vcpu) {

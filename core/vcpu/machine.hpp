@@ -101,7 +101,7 @@ struct Rendezvous {
 
 /// The halt of the whole machine. See halt.hpp.
 struct Halt {
-    u32 is_taken = 0;
+    u32 is_taken = 0;    ///< HaltKind
     u32 generation = 0;  ///< of the halt in effect; 0: the machine runs
     u32 last_generation = 0;
     u32 operating_core = 0;

@@ -183,6 +183,71 @@ TEST(HaltMachine, ARequestIsFulfilledByAnotherCoresHalt) {
     EXPECT_EQ(times, 1u);
 }
 
+/// One that comes between the last two words of a halt's end was answered, and must be kept.
+TEST(HaltMachine, ARequestAtTheEndOfAHaltIsNotFulfilledByIt) {
+    Machines cores{1};
+    std::atomic_ref<u32> is_taken{cores.machine->halt.is_taken};
+    is_taken.store(u32(HaltKind::kDebugger));
+    std::atomic<bool> asks = false;
+    std::thread other{[&] {
+        asks = true;
+        EXPECT_TRUE(cores.halt(0, RS_HALT_REQUEST));
+    }};
+    while (!asks)
+        std::this_thread::yield();
+    for (int i = 0; i < 1000; ++i)
+        std::this_thread::yield();
+    is_taken.store(u32(HaltKind::kNone));
+    other.join();
+    EXPECT_EQ(cores.machine->halt.halts, 1u);
+}
+
+/// The others stand while a core is led past a breakpoint, and nobody is told of it; who asked for
+/// a halt meanwhile gets one.
+TEST(HaltMachine, PassingABreakpointIsNoHaltForTheDebugger) {
+    Machines cores{2};
+    std::vector<u32> reasons;
+    cores.debugger = [&](Vcpu& vcpu) {
+        reasons.push_back(vcpu.halt_reason->reason);
+        if (vcpu.halt_reason->reason != kPassesBreakpoint)
+            return end_halt(vcpu, false);
+        EXPECT_TRUE(is_halted(*cores.machine));
+        EXPECT_TRUE(is_passing(*cores.machine));
+        end_halt_passing(vcpu);
+    };
+    std::thread other{[&] {
+        while (!is_halted(*cores.machine))
+            std::this_thread::yield();
+        EXPECT_TRUE(cores.halt(1, RS_HALT_REQUEST));
+    }};
+    EXPECT_TRUE(cores.halt(0, kPassesBreakpoint));
+    EXPECT_EQ(stand_in_halt(cores.vcpu(0)), 0u);  // it goes on alone
+    while (!stands(*cores.machine, 1))
+        std::this_thread::yield();
+    EXPECT_EQ(cores.machine->halt.halts, 0u);
+    cores.run(0);
+    end_halt(cores.vcpu(0), false);
+    other.join();
+    EXPECT_EQ(reasons, (std::vector<u32>{kPassesBreakpoint, RS_HALT_REQUEST}));
+    EXPECT_EQ(cores.machine->halt.halts, 1u);
+    EXPECT_FALSE(is_passing(*cores.machine));
+}
+
+/// Also when the debugger had halted it before, and lets it go from a breakpoint.
+TEST(HaltMachine, AHaltCanEndByPassing) {
+    Machines cores{1};
+    cores.debugger = [&](Vcpu& vcpu) {
+        EXPECT_FALSE(is_passing(*cores.machine));
+        end_halt_passing(vcpu);
+    };
+    EXPECT_TRUE(cores.halt());
+    EXPECT_TRUE(is_passing(*cores.machine));
+    end_halt(cores.vcpu(), false);
+    EXPECT_FALSE(is_halted(*cores.machine));
+    EXPECT_FALSE(is_passing(*cores.machine));
+    EXPECT_EQ(cores.machine->halt.halts, 1u);
+}
+
 TEST(HaltMachine, ACoreThatDoesNotComeIsCountedInTime) {
     Machines cores{3};
     cores.machine->short_circuit.ticks_per_ms = 1000;
