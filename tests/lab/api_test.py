@@ -72,6 +72,6 @@ def fuzz_seconds(request):
 
 def test_hostile_requests_leave_the_kernel_quiet(lab, fuzz_seconds):
     """API-5; the fixture looks at the console."""
-    seconds = fuzz_seconds or (5 if lab.runs_in_bochs() else 12)
+    seconds = fuzz_seconds or (5 if lab.runs_in_bochs() else 8)
     said = lab.out(f"ioctl_fuzz {seconds}", timeout=seconds + 60)
     assert re.search(r"seed [0-9a-f]+: \d+ requests, \d+ accepted", said), said

@@ -57,7 +57,7 @@ def test_counts_equal_the_kernels_on_two_cores_row_9_15_20_50(lab):
 
 
 def test_counts_equal_the_kernels_on_four_cores(lab4):
-    total = compare(4, *count_under_load(lab4, 8))
+    total = compare(4, *count_under_load(lab4, 6))
     print(f"{total} interrupts")
     assert total > 2000
 

@@ -77,7 +77,7 @@ def halt_under_load(lab, halt_s, load_s, sees_grace_end=False):
     lab.kick("count")
     lab.out(f"echo {WATCHDOG_S} >/proc/sys/kernel/watchdog_thresh")
     # By the debuggee's clock, which the halt may pass by: an HPET wraps after 43 s.
-    load = [Background(lab, "workload mixed 24"), *(Background(lab, f"spin {core} 22") for core in (0, 1))]
+    load = [Background(lab, "workload mixed 20"), *(Background(lab, f"spin {core} 18") for core in (0, 1))]
     with HaltingSession(lab) as session:
         session.go()
         lab.out(BLOCKED_TASK)
@@ -102,7 +102,7 @@ def halt_under_load(lab, halt_s, load_s, sees_grace_end=False):
 
 
 def test_nobody_reports_a_halt_of_12_s(watched_lab):
-    halt_under_load(watched_lab, SHORT_S, 12)
+    halt_under_load(watched_lab, SHORT_S, 10)
 
 
 @pytest.mark.full
@@ -134,7 +134,7 @@ def test_interrupts_are_counted_exactly_over_halts(lab_svm):
         session.do(*counting_commands(vectors, cores, MARKER))
         session.go()
         first = lab_svm.kick("mark")
-        load = Background(lab_svm, "workload mixed 15")
+        load = Background(lab_svm, "workload mixed 11")
         session.pause()
         session.do(print_kept(vectors, cores, MARKER))
         for cycle in range(20):
