@@ -169,7 +169,7 @@ void Debugger::close(vcpu::Vcpu& vcpu) {
     std::atomic_ref<u32>(machine.has_link).store(0, std::memory_order_release);
     lock(vcpu);
     breakpoints_.clear_all();
-    if (std::exchange(is_passing_, false))
+    if (vcpu::is_passing_here(vcpu))
         vcpu::end_halt(vcpu, false);
     if (has_session_) {
         (void)queue_.push(RS_PACKET_BYE);
@@ -203,7 +203,8 @@ bool Debugger::tend(vcpu::Vcpu& vcpu, bool has_nmi) {
         unlock();
         return may_be_bell;
     }
-    if (is_passing_) {  // others stand, but not for the debugger: it is heard behind that
+    if (vcpu::is_passing(
+            *vcpu.machine)) {  // others stand, but not for the debugger: it is heard behind that
         state.has_link_news = true;
         unlock();
         return may_be_bell;
@@ -502,11 +503,9 @@ void Debugger::operate(vcpu::Vcpu& vcpu) {
     leaves_loop_ = false;
     next_core_ = kNoCore;
     if (vcpu.halt_reason != nullptr && vcpu.halt_reason->reason == vcpu::kPassesBreakpoint) {
-        begin_passing(vcpu);
         unlock();
-        return vcpu::end_halt_passing(vcpu);
+        return pass(vcpu);
     }
-    is_passing_ = false;
     begin_to_listen();
     breakpoints_.remove();
     breakpoints_.forget_temporary();

@@ -131,7 +131,7 @@ private:
     void look_after_link(vcpu::Vcpu& vcpu);
     void insert_breakpoints(vcpu::Vcpu& vcpu);
     bool pass_nop(vcpu::Vcpu& vcpu, u64 address);
-    void begin_passing(vcpu::Vcpu& vcpu);
+    void pass(vcpu::Vcpu& vcpu);
     void pass_breakpoint(vcpu::Vcpu& vcpu, u64 address);
     bool take_breakpoint(vcpu::Vcpu& vcpu);
     u32 set_end_of_run(vcpu::Vcpu& vcpu, const rs_run& request);
@@ -198,7 +198,6 @@ private:
     u64 bell_halts_ = 0;                   ///< halts when one came there last
     bool has_session_ = false;             ///< a debugger has introduced itself
     bool wants_halt_ = false;
-    bool is_passing_ = false;  ///< the core that was let go alone runs what is below a breakpoint
     bool goes_on_alone_ = false;  ///< 'settings linkloss go'
     u32 reported_core_ = 0;
     u64 reported_halt_ = 0;

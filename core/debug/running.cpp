@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How a halted machine goes on, and what ends that: steps, breakpoints, a task that is waited for.
-#include <utility>
-
 #include "debug/debugger.hpp"
 #include "vcpu/guest_view.hpp"
 #include "vcpu/step.hpp"
@@ -28,28 +26,16 @@ void Debugger::resume(vcpu::Vcpu& vcpu, u32 how) {
     vcpu::cancel_steps(*vcpu.machine);
     if (how != RS_RUN_STEP_CORE)
         insert_breakpoints(vcpu);
-    const bool is_step = how >= RS_RUN_STEP && how <= RS_RUN_STEP_CORE;
-    const bool is_at_breakpoint = breakpoints_.is_at(vcpu, rip);
-    if (is_at_breakpoint && is_step)
+    const bool is_step =
+        how == RS_RUN_STEP || how == RS_RUN_STEP_CORE || (how == RS_RUN_STEP_OVER && !has_run_end_);
+    if (is_step) {
         (void)breakpoints_.lift(vcpu, rip);
-    const bool passes = is_at_breakpoint && (is_step || !pass_nop(vcpu, rip));
-    switch (how) {
-        case RS_RUN_STEP:
-            vcpu::begin_step(vcpu,
-                             is_at_interrupt ? vcpu::StepKind::kEnter : vcpu::StepKind::kOver);
-            break;
-        case RS_RUN_STEP_CORE:
-            vcpu::begin_step(vcpu, vcpu::StepKind::kHold);
-            break;
-        default:
-            if (how == RS_RUN_STEP_OVER && !has_run_end_)
-                vcpu::begin_step(vcpu, vcpu::StepKind::kOver);
-            else if (passes)
-                begin_passing(vcpu);
-            break;
+        vcpu::begin_step(vcpu, how == RS_RUN_STEP_CORE                 ? vcpu::StepKind::kHold
+                               : how == RS_RUN_STEP && is_at_interrupt ? vcpu::StepKind::kEnter
+                                                                       : vcpu::StepKind::kOver);
+    } else if (breakpoints_.is_at(vcpu, rip) && !pass_nop(vcpu, rip)) {
+        return pass(vcpu);
     }
-    if (is_passing_)
-        return vcpu::end_halt_passing(vcpu);
     vcpu::end_halt(vcpu, how == RS_RUN_STEP_CORE);
 }
 
@@ -62,20 +48,21 @@ void Debugger::insert_breakpoints(vcpu::Vcpu& vcpu) {
 
 /// The instruction below a breakpoint is run while all other cores stand: none of them may go past
 /// the place meanwhile. The machine is halted by this core.
-void Debugger::begin_passing(vcpu::Vcpu& vcpu) {
+void Debugger::pass(vcpu::Vcpu& vcpu) {
     (void)breakpoints_.lift(vcpu, vcpu.backend->read_register(RS_FULL_RIP));
     vcpu::begin_hidden_step(vcpu);
-    is_passing_ = true;
+    vcpu::end_halt_passing(vcpu);
 }
 
 void Debugger::end_passing(vcpu::Vcpu& vcpu) {
+    // Else something has halted the machine before the instruction had run.
+    const bool is_passing = vcpu::is_passing_here(vcpu);
     lock(vcpu);
-    const bool was_passing = std::exchange(is_passing_, false);
-    if (was_passing || !vcpu::is_halted(*vcpu.machine))
+    if (is_passing || !vcpu::is_halted(*vcpu.machine))
         breakpoints_.insert(vcpu);
     unlock();
-    if (!was_passing)
-        return;  // something else has halted the machine before the instruction had run
+    if (!is_passing)
+        return;
     vcpu::end_halt(vcpu, false);
     // Nobody has looked after the link meanwhile.
     vcpu.core_state->has_link_news = true;

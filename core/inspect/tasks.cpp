@@ -176,6 +176,9 @@ u32 find_mm(vcpu::Vcpu& vcpu, u32 process_id, u64& mm) {
     return RS_OK;
 }
 
+namespace {
+
+/// What `core` runs. False: that core is not there, or its task cannot be read.
 bool task_on_core(vcpu::Vcpu& vcpu, u32 core, rs_task& task) {
     const vcpu::Machine& machine = *vcpu.machine;
     const vcpu::Vcpu* const other = core < machine.core_count ? machine.vcpus[core] : nullptr;
@@ -183,8 +186,6 @@ bool task_on_core(vcpu::Vcpu& vcpu, u32 core, rs_task& task) {
         return false;
     return Tasks{vcpu}.describe(std::atomic_ref<const u64>(*other->current_slot).load(), task);
 }
-
-namespace {
 
 /// One entry a core, from the one that `next` numbers on.
 u32 answer_cores(vcpu::Vcpu& vcpu, rs_tasks& fields, std::span<u8> data) {

@@ -20,7 +20,4 @@ u32 use_process(vcpu::Vcpu& vcpu, AddressSpace& space, u32 process_id);
 /// @return RS_ERR_BAD_PID: there is no such process
 u32 find_mm(vcpu::Vcpu& vcpu, u32 process_id, u64& mm);
 
-/// What `core` runs. False: that core is not there, or its task cannot be read.
-bool task_on_core(vcpu::Vcpu& vcpu, u32 core, rs_task& task);
-
 }  // namespace ringside::inspect

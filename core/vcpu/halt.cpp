@@ -22,7 +22,7 @@ bool is_virtualized(const Vcpu* vcpu) {
 }
 
 /// Whether this core was let go alone, the others standing on.
-bool is_released(Vcpu& vcpu) {
+bool is_released(const Vcpu& vcpu) {
     return Word(vcpu.machine->halt.released_core).load(std::memory_order_acquire) == vcpu.core + 1;
 }
 
@@ -186,6 +186,10 @@ void end_halt(Vcpu& vcpu, bool only_here) {
 void end_halt_passing(Vcpu& vcpu) {
     Word(vcpu.machine->halt.is_taken).store(u32(HaltKind::kPassing));
     end_halt(vcpu, true);
+}
+
+bool is_passing_here(const Vcpu& vcpu) {
+    return is_released(vcpu) && is_passing(*vcpu.machine);
 }
 
 bool hand_over_operation(Vcpu& vcpu, u32 core) {

@@ -55,6 +55,8 @@ inline bool is_halted(const Machine& machine) {
 inline bool is_passing(const Machine& machine) {
     return std::atomic_ref<const u32>(machine.halt.is_taken).load() == u32(HaltKind::kPassing);
 }
+/// Whether it is this core's, which was let go alone.
+bool is_passing_here(const Vcpu& vcpu);
 /// Whether this core has the machine's halt in its hands.
 inline bool operates(const Vcpu& vcpu) {
     const Halt& halt = vcpu.machine->halt;
