@@ -189,6 +189,7 @@ void settle(Vcpu& vcpu) {
 }
 
 void* leave(Vcpu& vcpu) {
+    leave_halt(vcpu);
     give_up_ignored(vcpu);
     vcpu.backend->block_nmis();
     sort_nmis(vcpu);

@@ -188,6 +188,11 @@ void end_halt_passing(Vcpu& vcpu) {
     end_halt(vcpu, true);
 }
 
+void leave_halt(Vcpu& vcpu) {
+    if (is_released(vcpu))
+        end_halt(vcpu, false);
+}
+
 bool is_passing_here(const Vcpu& vcpu) {
     return is_released(vcpu) && is_passing(*vcpu.machine);
 }

@@ -45,6 +45,8 @@ u64 stand_in_halt(Vcpu& vcpu);
 void end_halt(Vcpu& vcpu, bool only_here);
 /// Lets only itself go on, and what is left is no halt for the debugger any more.
 void end_halt_passing(Vcpu& vcpu);
+/// A core that root mode leaves: if it was let go alone the others go on, too.
+void leave_halt(Vcpu& vcpu);
 /// The operating core hands over to another that stands. False: that one does not.
 bool hand_over_operation(Vcpu& vcpu, u32 core);
 

@@ -248,6 +248,20 @@ TEST(HaltMachine, AHaltCanEndByPassing) {
     EXPECT_EQ(cores.machine->halt.halts, 1u);
 }
 
+/// Nobody else could let them go.
+TEST(HaltMachine, WhoIsLetGoAloneAndLeavesRootModeLetsTheOthersGo) {
+    Machines cores{2};
+    cores.run(1);
+    cores.debugger = [&](Vcpu& vcpu) { end_halt(vcpu, true); };
+    EXPECT_TRUE(cores.halt());
+    EXPECT_TRUE(is_halted(*cores.machine));
+    leave_halt(cores.vcpu());
+    EXPECT_FALSE(is_halted(*cores.machine));
+    leave_halt(cores.vcpu());  // nothing to end
+    cores.debugger = [](Vcpu& vcpu) { end_halt(vcpu, false); };
+    EXPECT_TRUE(cores.halt());
+}
+
 TEST(HaltMachine, ACoreThatDoesNotComeIsCountedInTime) {
     Machines cores{3};
     cores.machine->short_circuit.ticks_per_ms = 1000;
