@@ -108,6 +108,40 @@ def test_nothing_moves_while_twenty_events_are_made_and_cleared_row_36_52(lab_sv
         session.finish("g")
 
 
+STANDING = {"core 0x0: operates", "core 0x0: halted", "core 0x1: operates", "core 0x1: halted"}
+
+
+def all_stand(session):
+    return len(STANDING & set(said(session, "test query"))) == 2
+
+
+def test_cores_stand_whatever_they_do_brk_1(lab_svm):
+    """With interrupts off for seconds, and in a long script; in HLT they stand in most other tests."""
+    lab_svm.kick("snap")
+    with HaltingSession(lab_svm) as session:
+        session.go()
+        work = Background(lab_svm, "echo hold 1 5000000 >/proc/kick && cat /proc/kick")
+        for _ in range(50):
+            session.pause()
+            assert all_stand(session)
+            if "flag 0" in said(session, "~ 1", r'? printf("flag %x\n", @rflags >> 9 & 1);'):
+                break
+            session.go()
+        else:
+            assert False, "it never had interrupts off"
+        session.do("!interrupt ec script { for (i = 0; i < 0n20000; i += 1) { } }")
+        session.go()
+        work.finish(60)
+        for _ in range(10):
+            session.pause()
+            assert all_stand(session)
+            session.go()
+        session.pause()
+        assert any("(enabled)" in line for line in said(session, "events"))
+        session.finish("events c all", "g")
+    assert lab_svm.answers()
+
+
 def test_a_break_is_for_its_process_only_row_37_38(lab_svm):
     """`!interrupt V pid P`: at each of 20 halts that process runs."""
     with busy(lab_svm, 1, 1) as (pid, _), HaltingSession(lab_svm) as session:
